@@ -1,0 +1,3 @@
+module xyra
+
+go 1.26
