@@ -33,7 +33,7 @@ type cluster struct {
 	account            *syscall.Credential // nil: the server runs as we do
 	keeper             *keeperProcess
 	server             *exec.Cmd
-	down               chan error // gets the server's end, then is closed
+	down               chan struct{} // closed when the server has ended
 }
 
 // newCluster makes the folder, its keeper and the empty cluster. When it fails nothing is left.
@@ -128,10 +128,10 @@ func (c *cluster) launch(port int) error {
 	if err := c.server.Start(); err != nil {
 		return fmt.Errorf("start the PostgreSQL server: %w", err)
 	}
-	c.down = make(chan error, 1)
-	go func(server *exec.Cmd, down chan<- error) {
-		down <- server.Wait()
-		close(down)
+	c.down = make(chan struct{})
+	go func(server *exec.Cmd, down chan<- struct{}) {
+		defer close(down)
+		_ = server.Wait() // how it ended is read from its ProcessState
 	}(c.server, c.down)
 	return nil
 }
@@ -147,8 +147,8 @@ func (c *cluster) awaitReady(signals <-chan os.Signal) error {
 			return fmt.Errorf("stopped by %v while the PostgreSQL server was starting", s)
 		case <-deadline:
 			return fmt.Errorf("the PostgreSQL server was not ready after %v; its log ends with:\n%s", startGrace, c.logTail())
-		case err := <-c.down:
-			return fmt.Errorf("the PostgreSQL server did not start (%v); its log ends with:\n%s", err, c.logTail())
+		case <-c.down:
+			return fmt.Errorf("the PostgreSQL server did not start (%v); its log ends with:\n%s", c.server.ProcessState, c.logTail())
 		case <-tick.C:
 			if lines := pidFile(c.dir); len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready" {
 				return nil

@@ -34,11 +34,10 @@ func main() {
 	if len(os.Args) == 3 && os.Args[1] == keeperFlag {
 		os.Exit(keep(os.Args[2]))
 	}
-	flags := flag.NewFlagSet("withpostgres", flag.ExitOnError)
-	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	flags := flag.NewFlagSet("withpostgres", flag.ContinueOnError)
+	flags.Usage = func() {} // printed below for no command too
 	leaveFiles := flags.Bool("keep", false, "")
-	flags.Parse(os.Args[1:]) // ends the process itself on a wrong flag
-	if flags.NArg() == 0 {
+	if err := flags.Parse(os.Args[1:]); err != nil || flags.NArg() == 0 {
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
 	}

@@ -1,0 +1,41 @@
+package xyra
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// AgentID identifies an agent.
+type AgentID int64
+
+// Agent is a program that reports events.
+type Agent struct {
+	ID           AgentID
+	Organization OrganizationID
+	Name         string
+	Description  *string
+	Config       json.RawMessage // object or nil; an integer "seats" counts the seats billed
+	IsActive     bool
+	ExternalID   *string // unique in its organization among agents that are not archived
+	Status       string
+	Type         *string
+	Capabilities json.RawMessage // list
+	BillingModel BillingModelID  // 0: none
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	LastActive   time.Time
+	Archived     bool
+}
+
+// Seats is the number of seats a seat component bills: the config's "seats" if that is an integer of 0 or more, else 1.
+func (a Agent) Seats() int64 {
+	var config struct{ Seats json.Number }
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(a.Config, &fields) != nil || json.Unmarshal(fields["seats"], &config.Seats) != nil {
+		return 1
+	}
+	if seats, err := config.Seats.Int64(); err == nil && seats >= 0 && fields["seats"][0] != '"' {
+		return seats
+	}
+	return 1
+}

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+type requestKey struct{}
+
+// requestID is the id of the request a context belongs to.
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
+}
+
+func newRequestID() string { return strings.ToLower(rand.Text()) }
+
+// validRequestID tells whether a client's own id can be used: 1 to 128 of [A-Za-z0-9._-].
+func validRequestID(id string) bool {
+	if id == "" || len(id) > 128 {
+		return false
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// clientAddress is who limits count: the connection's address, or behind trusted proxies the last address in
+// X-Forwarded-For that is not one of them. An IPv6 client counts by its /64, which one customer owns whole.
+func (s *Server) clientAddress(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	address := peer.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusts(address); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		address = hop.Unmap()
+	}
+	if address.Is6() {
+		if block, err := address.WithZone("").Prefix(64); err == nil {
+			return block.String()
+		}
+	}
+	return address.String()
+}
+
+func (s *Server) trusts(address netip.Addr) bool {
+	for _, proxy := range s.TrustedProxies {
+		if proxy.Contains(address) {
+			return true
+		}
+	}
+	return false
+}

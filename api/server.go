@@ -1,0 +1,237 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"xyra"
+	"xyra/auth"
+	"xyra/store"
+	"xyra/usage"
+)
+
+// Options says how the API behaves at its edges. Zero values are safe: no docs, no signup, no foreign origin, no proxy
+// trusted, every webhook refused.
+type Options struct {
+	Prefix         string // where the API routes live, for example "/api/v1"
+	Docs           bool   // serve /docs, /redoc and /openapi.json
+	Signup         bool
+	CORSOrigins    []string
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	WebhookSecret  string         // Stripe's endpoint secret; "" refuses every webhook
+	Now            func() time.Time
+	Log            *slog.Logger
+}
+
+// Server answers the HTTP API. It is stateless but for requests in flight; any number may run on one database.
+type Server struct {
+	Options
+	db       *store.DB
+	gate     *auth.Gate
+	recorder *usage.Recorder
+	inFlight flights
+	handler  http.Handler
+}
+
+// New wires the routes. The recorder and the gate must work on the same database.
+func New(db *store.DB, gate *auth.Gate, recorder *usage.Recorder, o Options) *Server {
+	s := &Server{Options: o, db: db, gate: gate, recorder: recorder}
+	s.handler = s.observe(s.crossOrigin(s.router()))
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// router registers every route with and without a trailing slash: nothing is ever redirected, no path is cleaned.
+func (s *Server) router() http.Handler {
+	mux := chi.NewRouter()
+	byPath := map[string][]*route{}
+	for _, rt := range s.routes() {
+		byPath[s.pattern(rt)] = append(byPath[s.pattern(rt)], rt)
+	}
+	for pattern, routes := range byPath {
+		for _, p := range []string{pattern, pattern + "/"} {
+			mux.Handle(p, s.refuseMethod(routes)) // first: it takes every method, the next lines take theirs back
+			for _, rt := range routes {
+				mux.Method(rt.method, p, s.serve(rt))
+			}
+		}
+	}
+	mux.NotFound(func(w http.ResponseWriter, r *http.Request) { s.write(w, r, refusal(http.StatusNotFound, "Not Found")) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.RawPath = r.URL.EscapedPath() // chi matches the path as sent: %2F belongs to an external id
+		if !knownMethods[r.Method] {
+			r.Method = http.MethodTrace // chi knows no others; like TRACE they are allowed nowhere
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+var knownMethods = map[string]bool{http.MethodGet: true, http.MethodHead: true, http.MethodPost: true, http.MethodPut: true,
+	http.MethodPatch: true, http.MethodDelete: true, http.MethodOptions: true, http.MethodConnect: true, http.MethodTrace: true}
+
+// pattern is the path a route answers to, without trailing slash.
+func (s *Server) pattern(rt *route) string {
+	if rt.outside {
+		return rt.path
+	}
+	return s.Prefix + strings.TrimSuffix(rt.path, "/")
+}
+
+// refuseMethod answers 405 with Allow, on a protected path after the 401.
+func (s *Server) refuseMethod(routes []*route) http.HandlerFunc {
+	methods := make([]string, len(routes))
+	protected := false
+	for i, rt := range routes {
+		methods[i], protected = rt.method, protected || !rt.rights.public
+	}
+	sort.Strings(methods)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if protected {
+			if _, err := s.caller(r); err != nil {
+				s.write(w, r, s.answerError(r, err))
+				return
+			}
+		}
+		a := refusal(http.StatusMethodNotAllowed, "Method Not Allowed")
+		a.set("Allow", strings.Join(methods, ", "))
+		s.write(w, r, a)
+	}
+}
+
+// serve runs one route's request through the order of checks of the contract.
+func (s *Server) serve(rt *route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c := &call{server: s, route: rt, request: r, now: s.Now().UTC().Truncate(time.Microsecond), header: http.Header{}}
+		a := s.answer(c)
+		for name, values := range c.header {
+			a.set(name, values...)
+		}
+		s.write(w, r, a)
+	}
+}
+
+func (s *Server) answer(c *call) answer {
+	if c.route.handler != nil {
+		return answer{raw: c.route.handler}
+	}
+	if err := s.admit(c); err != nil {
+		return s.answerError(c.request, err)
+	}
+	replayed, err := s.claim(c)
+	defer c.release()
+	if err != nil {
+		return s.answerError(c.request, err)
+	}
+	if replayed != nil {
+		return *replayed
+	}
+	out, err := c.route.operation.run(c)
+	if err != nil {
+		a := s.answerError(c.request, err)
+		return s.keepRefusal(c, a)
+	}
+	if a, ok := out.(answer); ok {
+		return a
+	}
+	return answer{status: http.StatusOK, body: encode(out)}
+}
+
+// admit makes the first two checks: who asks, and whether that role may use the route at all.
+func (s *Server) admit(c *call) (err error) {
+	if c.route.rights.public {
+		return nil
+	}
+	if c.caller, err = s.caller(c.request); err != nil {
+		return err
+	}
+	if !c.route.rights.admit(c.caller) {
+		return xyra.Forbidden(c.route.rights.denied())
+	}
+	if c.route.writes() && c.caller.Suspended && !c.caller.Superuser {
+		return xyra.Forbidden("Organization is suspended")
+	}
+	return nil
+}
+
+func (s *Server) caller(r *http.Request) (xyra.Caller, error) {
+	caller, err := s.gate.Caller(r.Context(), r.Header.Get("Authorization"))
+	caller.Request = requestID(r.Context())
+	return caller, err
+}
+
+// answerError turns an error into its answer; what no caller may read is logged here, once.
+func (s *Server) answerError(r *http.Request, err error) answer {
+	a, internal := problem(err)
+	if internal && !errors.Is(err, context.Canceled) {
+		s.Log.ErrorContext(r.Context(), "request", "err", err, "request", requestID(r.Context()), "path", r.URL.Path)
+	}
+	return a
+}
+
+// observe gives every request its id, one log line and a guard against panics.
+func (s *Server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := s.Now()
+		id := r.Header.Get("X-Request-ID")
+		if !validRequestID(id) {
+			id = newRequestID()
+		}
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+		w.Header().Set("X-Request-ID", id)
+		seen := &seenWriter{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				s.Log.ErrorContext(r.Context(), "panic", "err", fmt.Sprint(p), "request", id, "stack", string(debug.Stack()))
+				if seen.status == 0 {
+					s.write(seen, r, refusal(http.StatusInternalServerError, textInternal))
+				}
+			}
+			s.Log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", seen.status,
+				"bytes", seen.bytes, "ms", s.Now().Sub(started).Milliseconds(), "address", s.clientAddress(r), "request", id)
+		}()
+		next.ServeHTTP(seen, r)
+	})
+}
+
+// seenWriter remembers what was answered, for the log line.
+type seenWriter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *seenWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *seenWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the writer below.
+func (w *seenWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"time"
+
+	"crypto/sha256"
+
+	"xyra"
+)
+
+// IdempotencyKept is how long an answer is replayed.
+const IdempotencyKept = 30 * 24 * time.Hour
+
+// IdempotencyRecord is the answer to a POST that carried an Idempotency-Key. For an event the answer is rebuilt from
+// the event's row and Body is empty.
+type IdempotencyRecord struct {
+	Organization  xyra.OrganizationID // the caller's, 0 for none
+	Caller        string              // Caller.Name: keys of different callers never meet
+	Key           string
+	RequestDigest []byte
+	Status        int
+	Body          []byte
+	EventKind     xyra.EventKind
+	EventID       xyra.EventID
+}
+
+// IdempotencyRecord reads what was kept under of's organization, caller and key and is not yet older than
+// IdempotencyKept at now.
+func (r Reader) IdempotencyRecord(ctx context.Context, of IdempotencyRecord, now time.Time) (IdempotencyRecord, error) {
+	scan := func(r row) (IdempotencyRecord, error) {
+		kept := of
+		var packed []byte
+		if err := r.Scan(&kept.RequestDigest, &kept.Status, &packed, &kept.EventKind, &kept.EventID); err != nil {
+			return kept, err
+		}
+		var err error
+		kept.Body, err = unpack(packed)
+		return kept, err
+	}
+	return one(ctx, r, "Idempotency record", "idempotency record", scan, `SELECT request_digest, status, body, event_kind, event_id
+		FROM idempotency_records WHERE organization_id = $1 AND caller = $2 AND key = $3 AND created_at > $4`,
+		of.Organization, of.Caller, of.Key, xyra.Micros(now.Add(-IdempotencyKept)))
+}
+
+// TryLockIdempotencyKey keeps transactions of other processes with the same caller and key out until this one ends; it
+// answers false at once if one of them is there. On SQLite the one writer is alone anyway.
+func (tx *Tx) TryLockIdempotencyKey(ctx context.Context, of IdempotencyRecord) (bool, error) {
+	if !tx.d.postgres {
+		return true, nil
+	}
+	digest := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s\x00%s", of.Organization, of.Caller, of.Key))
+	return value[bool](ctx, tx.Reader, "lock idempotency key", `SELECT pg_try_advisory_xact_lock($1)`, int64(binary.BigEndian.Uint64(digest[:])))
+}
+
+// InsertIdempotencyRecord keeps an answer; one that has expired under the same key makes room.
+func (tx *Tx) InsertIdempotencyRecord(ctx context.Context, rec IdempotencyRecord) error {
+	if _, err := tx.exec(ctx, "expire idempotency record", `DELETE FROM idempotency_records
+		WHERE organization_id = $1 AND caller = $2 AND key = $3 AND created_at <= $4`,
+		rec.Organization, rec.Caller, rec.Key, xyra.Micros(tx.Now.Add(-IdempotencyKept))); err != nil {
+		return err
+	}
+	packed, err := pack(rec.Body)
+	if err != nil {
+		return fmt.Errorf("pack the answer under Idempotency-Key: %w", err)
+	}
+	_, err = tx.exec(ctx, "insert idempotency record", `INSERT INTO idempotency_records
+		(organization_id, caller, key, request_digest, status, body, event_kind, event_id, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, rec.Organization, rec.Caller, rec.Key, rec.RequestDigest, rec.Status,
+		packed, rec.EventKind, rec.EventID, xyra.Micros(tx.Now))
+	return err
+}
+
+// pack compresses a body; nil stays nil.
+func pack(body []byte) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(body); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func unpack(packed []byte) ([]byte, error) {
+	if packed == nil {
+		return nil, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("unpack a kept answer: %w", err)
+	}
+	return io.ReadAll(z)
+}
