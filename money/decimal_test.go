@@ -8,7 +8,7 @@ import (
 
 // edges are numbers on both sides of each boundary inside a Decimal.
 var edges = []string{
-	"0", "1", "-1", "0.1", "-0.1", "0.5", "-0.5", "2.5", "10", "100.25", "0.000000000001",
+	"0", "1", "-1", "0.1", "-0.1", "0.5", "-0.5", "2", "-2", "2.5", "10", "100.25", "0.000000000001",
 	"999999999999999.999999999999", "-999999999999999.999999999999",
 	"9223372036854775807", "9223372036854775808", "-9223372036854775807", "-9223372036854775808", "-9223372036854775809",
 	"0.9223372036854775807", "-0.9223372036854775808", "1000000000000000000", "10000000000000000000", "1e30", "-1e-30",
@@ -45,6 +45,8 @@ func checkPair(t testing.TB, d, e Decimal) {
 		{"+", d.Add(e), new(big.Rat).Add(x, y)},
 		{"-", d.Sub(e), new(big.Rat).Sub(x, y)},
 		{"×", d.Mul(e), new(big.Rat).Mul(x, y)},
+		{"+, negated,", d.Add(e).Neg(), new(big.Rat).Neg(new(big.Rat).Add(x, y))},
+		{"×, negated,", d.Mul(e).Neg(), new(big.Rat).Neg(new(big.Rat).Mul(x, y))},
 		{"there and back", d.Add(e).Sub(e), x},
 		{"negated", d.Neg(), new(big.Rat).Neg(x)},
 		{"without sign", d.Abs(), new(big.Rat).Abs(x)},
