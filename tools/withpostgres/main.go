@@ -17,13 +17,17 @@ import (
 // variable is what the command finds the server by; when it is set already, no server is started.
 const variable = "XYRA_TEST_POSTGRES"
 
+// folderVariable is where the command finds the server's files: data/, with the server's pid, and server.log.
+const folderVariable = "XYRA_TEST_POSTGRES_DIR"
+
 // commandGrace is how long a command that was asked to end may take before it is killed.
 const commandGrace = 20 * time.Second
 
 const usage = `usage: withpostgres [-keep] COMMAND ARGUMENT…
 
 Starts a private PostgreSQL server, runs COMMAND with XYRA_TEST_POSTGRES set to the address of its
-maintenance database, stops the server, removes its files and ends with the exit code of COMMAND.
+maintenance database and XYRA_TEST_POSTGRES_DIR to the folder of its files, stops the server, removes
+the files and ends with the exit code of COMMAND. With XYRA_TEST_POSTGRES set already it only runs COMMAND.
   -keep   leave the server's files and its log where they are, and say where (the server is stopped all the same)
 PG_BIN names the folder of initdb and postgres when they are in no usual place.
 `
@@ -75,7 +79,7 @@ func run(command []string, leaveFiles bool) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	code, err = runCommand(command, append(os.Environ(), variable+"="+url), signals)
+	code, err = runCommand(command, append(os.Environ(), variable+"="+url, folderVariable+"="+c.dir), signals)
 	if c.ended() {
 		return max(code, 1), fmt.Errorf("the PostgreSQL server ended before the command did; its log ends with:\n%s", c.logTail())
 	}
