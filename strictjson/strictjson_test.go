@@ -305,3 +305,11 @@ func BenchmarkParse_WideObject(b *testing.B) {
 		}
 	}
 }
+
+func TestCompactWith_ChangesOnlyThatValue(t *testing.T) {
+	v := parse(t, ` { "a" : [ 1 , "x y" ], "b": "u\u0073d" , "c":"} " }`)
+	b, _ := v.Field("b")
+	if got := string(v.CompactWith(b, []byte(`"USD"`))); got != `{"a":[1,"x y"],"b":"USD","c":"} "}` {
+		t.Errorf("%s", got)
+	}
+}

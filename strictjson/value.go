@@ -183,3 +183,10 @@ func stringEnd(raw []byte) int {
 		end += 2
 	}
 }
+
+// CompactWith is Compact with another text in the place of part, a value inside v.
+func (v Value) CompactWith(part Value, text []byte) []byte {
+	whole, inner := v.doc.nodes[v.at], part.doc.nodes[part.at]
+	dst := append(compact(v.doc.src[whole.start:inner.start]), text...)
+	return append(dst, compact(v.doc.src[inner.end:whole.end])...)
+}
