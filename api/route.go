@@ -77,7 +77,7 @@ func (r rights) else403(text string) rights {
 func (s *Server) routes() []*route {
 	groups := [][]*route{
 		s.authRoutes(), s.userRoutes(), s.organizationRoutes(), s.billingModelRoutes(), s.agentRoutes(), s.eventRoutes(),
-		s.analyticsRoutes(), s.invoiceRoutes(), s.apiKeyRoutes(), s.serviceRoutes(),
+		s.analyticsRoutes(), s.invoiceRoutes(), s.apiKeyRoutes(), s.healthRoutes(),
 	}
 	var all []*route
 	for _, g := range groups {

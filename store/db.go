@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"xyra"
@@ -30,6 +31,9 @@ type DB struct {
 	log      *slog.Logger
 	now      func() time.Time
 	eventIDs idBlock
+
+	recordingMu         sync.Mutex
+	recordingStatements map[string]*sql.Stmt // SQLite: the ingest path's, by text
 }
 
 // Tx is one transaction. All its writes become visible together or not at all.

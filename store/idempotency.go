@@ -102,3 +102,31 @@ func unpack(packed []byte) ([]byte, error) {
 	}
 	return io.ReadAll(z)
 }
+
+// A record that is still valid keeps its place: the row is then not touched and the caller sees it by the count.
+var recordRows = newBulk("idempotency_records", `ON CONFLICT (organization_id, caller, key) DO UPDATE SET
+	request_digest = excluded.request_digest, status = excluded.status, body = NULL, event_kind = excluded.event_kind,
+	event_id = excluded.event_id, created_at = excluded.created_at
+	WHERE idempotency_records.created_at <= excluded.created_at - 2592000000000`,
+	"organization_id bigint", "caller text", "key text", "request_digest bytea", "status bigint", "event_kind smallint", "event_id bigint", "created_at bigint")
+
+// InsertRecords keeps the answers of events, which must be in key order. written is less than their number when another
+// process has answered one of these keys in the meantime.
+func (rec *Recording) InsertRecords(ctx context.Context, records []IdempotencyRecord) (written int64, err error) {
+	var organization, status, kind, id, at []int64
+	var caller, key []string
+	var digest [][]byte
+	for _, r := range records {
+		organization, status, kind = append(organization, int64(r.Organization)), append(status, int64(r.Status)), append(kind, int64(r.EventKind))
+		id, at = append(id, int64(r.EventID)), append(at, micros(rec.Now))
+		caller, key, digest = append(caller, r.Caller), append(key, r.Key), append(digest, r.RequestDigest)
+	}
+	steps := recordRows.steps(rec.pg != nil, "idempotency records", len(records), organization, caller, key, digest, status, kind, id, at)
+	if err := rec.run(ctx, "idempotency records", steps...); err != nil {
+		return 0, err
+	}
+	for _, s := range steps {
+		written += s.touched
+	}
+	return written, nil
+}

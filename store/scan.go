@@ -51,7 +51,9 @@ func microsOrNil(t *time.Time) any {
 }
 
 // number is any of the id types and counters.
-type number interface{ ~int16 | ~int32 | ~int64 | ~int }
+type number interface {
+	~int16 | ~int32 | ~int64 | ~int
+}
 
 // orZero reads a nullable integer column; NULL is 0.
 type orZero[T number] struct{ to *T }

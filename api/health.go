@@ -6,7 +6,7 @@ import (
 	"xyra"
 )
 
-func (s *Server) serviceRoutes() []*route {
+func (s *Server) healthRoutes() []*route {
 	routes := []*route{
 		{method: http.MethodGet, path: "/health", summary: "Liveness", tag: "service", rights: everyone, outside: true, operation: endpoint(s.health)},
 		{method: http.MethodGet, path: "/ready", summary: "Readiness", tag: "service", rights: everyone, outside: true, operation: endpoint(s.ready)},
