@@ -64,6 +64,16 @@ func (tx *Tx) DeleteOrganization(ctx context.Context, id xyra.OrganizationID) er
 	return err
 }
 
+// OrganizationInUse tells whether something keeps an organization from being archived: agents or users that are not
+// archived, events of agents that are, or an invoice of any status.
+func (r Reader) OrganizationInUse(ctx context.Context, id xyra.OrganizationID) (bool, error) {
+	return value[bool](ctx, r, "organization in use", `SELECT
+		EXISTS (SELECT 1 FROM agents WHERE organization_id = $1 AND archived_at IS NULL)
+		OR EXISTS (SELECT 1 FROM users WHERE organization_id = $1 AND archived_at IS NULL)
+		OR EXISTS (SELECT 1 FROM events WHERE organization_id = $1)
+		OR EXISTS (SELECT 1 FROM invoices WHERE organization_id = $1)`, id)
+}
+
 // LockName makes transactions that claim the same name in the same scope wait for one another. PostgreSQL alone needs
 // it: a name is compared exactly at creation but may be repeated by a later change, so no unique key can hold it.
 func (tx *Tx) LockName(ctx context.Context, scope, name string) error {
