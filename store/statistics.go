@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+
+	"xyra"
+)
+
+// A statement of this file adds up an organization's usage in a span, kept apart by kind and currency and by what its
+// name says; the other fields of its rows are zero. Rollups and the events of the edges are read by one statement, so
+// that they are of one moment. Every part reads an index range per agent.
+const (
+	usageHours = `FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour >= $3 AND hour < $4`
+	usageEdge0 = `FROM events WHERE organization_id = $1 AND agent_id = ANY($2) AND timestamp >= $5 AND timestamp < $6`
+	usageEdge1 = `FROM events WHERE organization_id = $1 AND agent_id = ANY($2) AND timestamp >= $7 AND timestamp < $8`
+
+	hourSums = `CAST(SUM(count) AS BIGINT), CAST(SUM(charged_count) AS BIGINT), dec_sum(quantity), dec_sum(charge) `
+	edgeSums = `COUNT(*), COUNT(CASE WHEN charge <> '0' THEN 1 END), dec_sum(quantity), dec_sum(charge) `
+
+	totalUsage = `SELECT -1, 0, kind, '', currency, ` + hourSums + usageHours + ` GROUP BY kind, currency
+		UNION ALL SELECT 0, 0, kind, '', currency, ` + edgeSums + usageEdge0 + ` GROUP BY kind, currency
+		UNION ALL SELECT 1, 0, kind, '', currency, ` + edgeSums + usageEdge1 + ` GROUP BY kind, currency`
+	agentUsage = `SELECT -1, agent_id, kind, '', currency, ` + hourSums + usageHours + ` GROUP BY agent_id, kind, currency
+		UNION ALL SELECT 0, agent_id, kind, '', currency, ` + edgeSums + usageEdge0 + ` GROUP BY agent_id, kind, currency
+		UNION ALL SELECT 1, agent_id, kind, '', currency, ` + edgeSums + usageEdge1 + ` GROUP BY agent_id, kind, currency`
+	typeUsage = `SELECT -1, 0, kind, type, currency, ` + hourSums + usageHours + ` GROUP BY kind, type, currency
+		UNION ALL SELECT 0, 0, kind, type, currency, ` + edgeSums + usageEdge0 + ` GROUP BY kind, type, currency
+		UNION ALL SELECT 1, 0, kind, type, currency, ` + edgeSums + usageEdge1 + ` GROUP BY kind, type, currency`
+)
+
+// UsageTotal is what some agents of an organization used in a span that is cut.
+func (r Reader) UsageTotal(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.HourUsage, error) {
+	return r.usage(ctx, "usage total", totalUsage, organization, agents, cut)
+}
+
+// UsageByAgent is UsageTotal with the agents kept apart.
+func (r Reader) UsageByAgent(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.HourUsage, error) {
+	return r.usage(ctx, "usage by agent", agentUsage, organization, agents, cut)
+}
+
+// UsageByType is UsageTotal with the types kept apart.
+func (r Reader) UsageByType(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.HourUsage, error) {
+	return r.usage(ctx, "usage by type", typeUsage, organization, agents, cut)
+}
+
+func (r Reader) usage(ctx context.Context, name, statement string, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.HourUsage, error) {
+	if len(agents) == 0 {
+		return nil, nil
+	}
+	scan := func(r row) (u xyra.HourUsage, err error) {
+		var edge int
+		err = r.Scan(&edge, &u.Agent, &u.Kind, &u.Type, &u.Currency, &u.Count, &u.ChargedCount, &u.Quantity, &u.Charge)
+		if edge >= 0 && cut.Edges[edge].Subtracted {
+			u.Count, u.ChargedCount, u.Quantity, u.Charge = -u.Count, -u.ChargedCount, u.Quantity.Neg(), u.Charge.Neg()
+		}
+		return u, err
+	}
+	return collect(ctx, r, name, scan, statement, organization, int64s(agents), xyra.Micros(cut.Hours.From), xyra.Micros(cut.Hours.To),
+		xyra.Micros(cut.Edges[0].From), xyra.Micros(cut.Edges[0].To), xyra.Micros(cut.Edges[1].From), xyra.Micros(cut.Edges[1].To))
+}
+
+// UsageByDay is what one agent used in a span of whole UTC days, the days kept apart: Hour is a day's first hour.
+func (r Reader) UsageByDay(ctx context.Context, organization xyra.OrganizationID, agent xyra.AgentID, days xyra.Span) ([]xyra.HourUsage, error) {
+	scan := func(r row) (u xyra.HourUsage, err error) {
+		return u, r.Scan(instant{&u.Hour}, &u.Kind, &u.Currency, &u.Count, &u.ChargedCount, &u.Quantity, &u.Charge)
+	}
+	return collect(ctx, r, "usage by day", scan, `SELECT $3 + (hour - $3) / 86400000000 * 86400000000 AS day, kind, currency, `+hourSums+`
+		FROM usage_hours WHERE organization_id = $1 AND agent_id = $2 AND hour >= $3 AND hour < $4 GROUP BY day, kind, currency`,
+		organization, agent, xyra.Micros(days.From), xyra.Micros(days.To))
+}
+
+// BillableEvents are an agent's costs and charged events in a span, by timestamp, then id, then kind.
+func (r Reader) BillableEvents(ctx context.Context, organization xyra.OrganizationID, agent xyra.AgentID, span xyra.Span, skip, limit int64) ([]xyra.Event, error) {
+	scan := func(r row) (e xyra.Event, err error) {
+		return e, r.Scan(&e.Kind, &e.ID, &e.Type, &e.Quantity, &e.Currency, instant{&e.Timestamp}, object{&e.Details}, &e.Charge)
+	}
+	return collect(ctx, r, "billable events", scan, `SELECT kind, id, type, quantity, currency, timestamp, details, charge FROM events
+		WHERE organization_id = $1 AND agent_id = $2 AND timestamp >= $3 AND timestamp < $4 AND (kind = 2 OR charge > '0')
+		ORDER BY timestamp, id, kind LIMIT $5 OFFSET $6`,
+		organization, agent, xyra.Micros(span.From), xyra.Micros(span.To), limit, skip)
+}
+
+// Fleet lists all agents that an organization ever had, by id, with nothing but ID, Name, IsActive and Archived set.
+func (r Reader) Fleet(ctx context.Context, organization xyra.OrganizationID) ([]xyra.Agent, error) {
+	scan := func(r row) (a xyra.Agent, err error) { return a, r.Scan(&a.ID, &a.Name, &a.IsActive, &a.Archived) }
+	return collect(ctx, r, "fleet", scan, `SELECT id, name, is_active, archived_at IS NOT NULL FROM agents
+		WHERE organization_id = $1 ORDER BY id`, organization)
+}
