@@ -1,6 +1,7 @@
 package xyra
 
 import (
+	"fmt"
 	"time"
 
 	"xyra/money"
@@ -32,4 +33,14 @@ type PeriodUsage struct {
 	Currency     money.Currency
 	Quantity     money.Decimal
 	Charge       money.Decimal
+}
+
+// Name tells the row from all others, for reports.
+func (h HourUsage) Name() string {
+	return fmt.Sprintf("(organization %d, agent %d, hour %s, %s %q, %s)", h.Organization, h.Agent, h.Hour.Format("2006-01-02T15"), h.Kind, h.Type, h.Currency)
+}
+
+// Name tells the row from all others, for reports.
+func (p PeriodUsage) Name() string {
+	return fmt.Sprintf("(organization %d, period %s, agent %d, version %d, component %d, %s)", p.Organization, p.Period, p.Agent, p.Version, p.Component, p.Currency)
 }

@@ -152,6 +152,20 @@ func (db *DB) tryTx(ctx context.Context, f func(*Tx) error) error {
 	return nil
 }
 
+// Snapshot runs f on one state of the database: whatever is written meanwhile stays invisible to it.
+func (db *DB) Snapshot(ctx context.Context, f func(Reader) error) error {
+	options := &sql.TxOptions{}
+	if db.d.postgres {
+		options = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	tx, err := db.read.BeginTx(ctx, options)
+	if err != nil {
+		return db.d.fault(fmt.Errorf("begin snapshot: %w", err))
+	}
+	defer tx.Rollback() //nolint:errcheck // it has only read
+	return f(Reader{q: tx, d: db.d, slow: db.slow})
+}
+
 // IsUnique tells whether err is the violation of a unique key.
 func (r Reader) IsUnique(err error) bool { return r.d.isUnique(err) }
 

@@ -130,3 +130,13 @@ func (rec *Recording) InsertRecords(ctx context.Context, records []IdempotencyRe
 	}
 	return written, nil
 }
+
+// RepointRecord lets a record answer with another event of the same kind; without one (EventID 0) the record goes.
+func (rec *Recording) RepointRecord(ctx context.Context, r IdempotencyRecord) error {
+	s := &step{name: "repoint idempotency record", text: `UPDATE idempotency_records SET event_id = $4 WHERE organization_id = $1 AND caller = $2 AND key = $3`,
+		args: []any{r.Organization, r.Caller, r.Key, r.EventID}}
+	if r.EventID == 0 {
+		s.text, s.args = `DELETE FROM idempotency_records WHERE organization_id = $1 AND caller = $2 AND key = $3`, s.args[:3]
+	}
+	return rec.run(ctx, s.name, s)
+}

@@ -34,6 +34,11 @@ func (r Reader) Organizations(ctx context.Context, skip, limit int64) ([]xyra.Or
 		WHERE archived_at IS NULL ORDER BY id LIMIT $1 OFFSET $2`, limit, skip)
 }
 
+// OrganizationIDs lists every organization that ever was, by id.
+func (r Reader) OrganizationIDs(ctx context.Context) ([]xyra.OrganizationID, error) {
+	return collect(ctx, r, "organization ids", scanValue[xyra.OrganizationID], `SELECT id FROM organizations ORDER BY id`)
+}
+
 // OrganizationNameTaken tells whether one that is not archived has exactly this name.
 func (r Reader) OrganizationNameTaken(ctx context.Context, name string) (bool, error) {
 	return value[bool](ctx, r, "organization name", `SELECT EXISTS (SELECT 1 FROM organizations WHERE name = $1 AND archived_at IS NULL)`, name)

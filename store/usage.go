@@ -89,12 +89,20 @@ func (rec *Recording) PeriodTotals(ctx context.Context, keys []xyra.PeriodUsage)
 	return totals, rec.run(ctx, "period totals", steps...)
 }
 
-// HourUsagesAfter pages through an organization's hour rollup in key order, for recomputation; after is the last row
-// of the page before.
-func (r Reader) HourUsages(ctx context.Context, organization xyra.OrganizationID, agent xyra.AgentID) ([]xyra.HourUsage, error) {
+// HourUsages is an organization's whole hour rollup in key order, for recomputation.
+func (r Reader) HourUsages(ctx context.Context, organization xyra.OrganizationID) ([]xyra.HourUsage, error) {
 	return collect(ctx, r, "hour usages", func(r row) (h xyra.HourUsage, err error) {
 		err = r.Scan(&h.Organization, &h.Agent, instant{&h.Hour}, &h.Kind, &h.Type, &h.Currency, &h.Count, &h.ChargedCount, &h.Quantity, &h.Charge)
 		return h, err
 	}, `SELECT organization_id, agent_id, hour, kind, type, currency, count, charged_count, quantity, charge FROM usage_hours
-		WHERE organization_id = $1 AND agent_id = $2 ORDER BY hour, kind, type, currency`, organization, agent)
+		WHERE organization_id = $1`, organization)
+}
+
+// PeriodUsages is an organization's whole period rollup, for recomputation.
+func (r Reader) PeriodUsages(ctx context.Context, organization xyra.OrganizationID) ([]xyra.PeriodUsage, error) {
+	return collect(ctx, r, "period usages", func(r row) (p xyra.PeriodUsage, err error) {
+		err = r.Scan(&p.Organization, &p.Period, &p.Agent, &p.Version, &p.Component, &p.Currency, &p.Quantity, &p.Charge)
+		return p, err
+	}, `SELECT organization_id, period, agent_id, version_id, component, currency, quantity, charge FROM usage_periods
+		WHERE organization_id = $1`, organization)
 }

@@ -1,0 +1,283 @@
+package usage
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"xyra"
+	"xyra/money"
+	"xyra/pricing"
+	"xyra/store"
+)
+
+// entry is one draft on its way through a commit.
+type entry struct {
+	ticket *ticket
+	draft  *Draft
+	result *Result
+	event  xyra.Event
+	parts  []part
+	tiered []money.Decimal // the charges of tiered parts, by index of parts
+	twin   *entry          // an earlier entry of this batch under the same key
+}
+
+func (e *entry) key() store.EventKey {
+	return store.EventKey{Organization: e.event.Organization, Source: e.event.Source, Key: e.event.IdempotencyKey}
+}
+
+// commit records the tickets in one transaction. Refused drafts have their error in their result; an error of commit
+// itself means that nothing was kept.
+func (r *Recorder) commit(tickets []*ticket) error {
+	ctx, cancel := context.WithTimeout(context.Background(), commitMax)
+	defer cancel()
+	drafts := 0
+	for _, t := range tickets {
+		drafts += len(t.drafts)
+	}
+	ids, err := r.db.EventIDs(ctx, drafts)
+	if err != nil {
+		return err
+	}
+	return r.db.Record(ctx, func(rec *store.Recording) error {
+		entries, err := r.admit(ctx, rec, tickets, ids)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		if err := claimRecords(ctx, rec, entries); err != nil {
+			return err
+		}
+		fresh, err := r.insert(ctx, rec, withoutTwins(entries))
+		if err != nil {
+			return err
+		}
+		answerTwins(entries)
+		if err := repointRecords(ctx, rec, entries); err != nil {
+			return err
+		}
+		hours, periods, seen := rollups(fresh)
+		return rec.Commit(ctx, hours, periods, seen)
+	})
+}
+
+// admit reads what holds now and turns every draft that may be recorded into an event.
+func (r *Recorder) admit(ctx context.Context, rec *store.Recording, tickets []*ticket, ids []xyra.EventID) ([]*entry, error) {
+	state, err := rec.State(ctx, agentsOf(tickets), usersOf(tickets), keysOf(tickets))
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]*entry, 0, len(ids))
+	next := 0
+	for _, t := range tickets {
+		for i := range t.drafts {
+			e := &entry{ticket: t, draft: &t.drafts[i], result: &t.results[i]}
+			*e.result = Result{}
+			if refused, err := r.prepare(ctx, rec, state, e); err != nil {
+				return nil, err
+			} else if refused != nil {
+				e.result.Err = refused
+				continue
+			}
+			e.event.ID = ids[next]
+			next++
+			entries = append(entries, e)
+		}
+	}
+	return entries, nil
+}
+
+// prepare holds one draft against the state and prices its linear components. refused is the caller's fault, err ours.
+func (r *Recorder) prepare(ctx context.Context, rec *store.Recording, state store.RecordingState, e *entry) (refused, err error) {
+	d := e.draft
+	agent, refused := mayRecord(state, e.ticket.caller, d.Agent)
+	if refused != nil {
+		return refused, nil
+	}
+	versions, err := r.prices.versions(ctx, r.db, agent)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := r.prices.zone(agent.Timezone)
+	if err != nil {
+		return nil, err
+	}
+	e.event = xyra.Event{Organization: agent.Organization, Kind: d.Kind, Agent: d.Agent, Type: d.Type, Quantity: d.Quantity, Currency: d.Currency,
+		Timestamp: d.Timestamp, RecordedAt: rec.Now, Period: xyra.PeriodOf(d.Timestamp, zone), Details: d.Details, Verified: d.Verified,
+		Source: d.Source, IdempotencyKey: d.IdempotencyKey, Digest: d.Digest, RecordedBy: e.ticket.caller.Name()}
+	if d.Kind == xyra.Activity {
+		e.event.Currency = money.Currency(agent.Currency)
+	}
+	if d.Kind == xyra.Cost {
+		if d.CostInputs != nil {
+			e.event.Quantity, refused = costAmount(versions, d.Timestamp, d.CostInputs)
+		}
+		return refused, nil
+	}
+	if len(versions) == 0 {
+		return nil, nil
+	}
+	version := xyra.VersionAt(versions, d.Timestamp)
+	e.event.Version, e.parts = version.ID, parts(version, d.Kind, d.Type)
+	for _, p := range e.parts {
+		if p.component.Linear() {
+			e.event.Charge = e.event.Charge.Add(pricing.Rate(p.component, d.Quantity))
+		}
+	}
+	return nil, nil
+}
+
+// mayRecord checks the caller as the database knows it now, then the agent.
+func mayRecord(state store.RecordingState, caller xyra.Caller, id xyra.AgentID) (store.AgentState, error) {
+	unknown := xyra.Unauthenticated("Could not validate credentials")
+	organization, superuser := caller.Organization, false
+	if caller.IsKey() {
+		if of, usable := state.Keys[caller.Key]; !usable || of != caller.Organization {
+			return store.AgentState{}, unknown
+		}
+	} else {
+		user, active := state.Users[caller.User]
+		if !active || user.TokenVersion != caller.TokenVersion {
+			return store.AgentState{}, unknown
+		}
+		organization, superuser = user.Organization, user.Superuser
+	}
+	agent, exists := state.Agents[id]
+	if !exists || agent.Archived || !superuser && (organization == 0 || agent.Organization != organization) {
+		return store.AgentState{}, xyra.NotFound("Agent")
+	}
+	if agent.Suspended && !superuser {
+		return store.AgentState{}, xyra.Forbidden("Organization is suspended")
+	}
+	return agent, nil
+}
+
+// withoutTwins leaves out entries whose key an earlier entry of the same batch has; those wait for its result.
+func withoutTwins(entries []*entry) []*entry {
+	first := map[store.EventKey]*entry{}
+	alone := make([]*entry, 0, len(entries))
+	for _, e := range entries {
+		if e.event.IdempotencyKey != "" {
+			if e.twin = first[e.key()]; e.twin != nil {
+				continue
+			}
+			first[e.key()] = e
+		}
+		alone = append(alone, e)
+	}
+	return alone
+}
+
+// insert stores the entries in order of organization and key and returns those that were not known before.
+func (r *Recorder) insert(ctx context.Context, rec *store.Recording, entries []*entry) ([]*entry, error) {
+	slices.SortStableFunc(entries, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(a.event.Organization, b.event.Organization), cmp.Compare(a.event.Source, b.event.Source),
+			cmp.Compare(a.event.IdempotencyKey, b.event.IdempotencyKey))
+	})
+	tiered := tieredKeys(entries)
+	if len(tiered) > 0 {
+		known, err := r.known(ctx, rec, entries) // a repeat must not move the running total
+		if err != nil {
+			return nil, err
+		}
+		entries = replay(entries, known)
+		if err := chargeTiered(ctx, rec, entries); err != nil {
+			return nil, err
+		}
+	}
+	events := make([]xyra.Event, len(entries))
+	for i, e := range entries {
+		e.result.Event, events[i] = e.event, e.event
+	}
+	inserted, err := rec.InsertEvents(ctx, events)
+	if err != nil || inserted == int64(len(events)) {
+		return entries, err
+	}
+	if len(tiered) > 0 {
+		return nil, store.ErrAgain
+	}
+	known, err := r.known(ctx, rec, entries)
+	if err != nil {
+		return nil, err
+	}
+	return replay(entries, known), nil
+}
+
+// known reads which of the entries' keys the database has, other than by the entries themselves.
+func (r *Recorder) known(ctx context.Context, rec *store.Recording, entries []*entry) (map[store.EventKey]xyra.Event, error) {
+	var keys []store.EventKey
+	for _, e := range entries {
+		if e.event.IdempotencyKey != "" {
+			keys = append(keys, e.key())
+		}
+	}
+	return rec.EventsByKey(ctx, keys)
+}
+
+// replay answers the entries whose key is known with the first event, or refuses them if that one was different, and
+// returns the others.
+func replay(entries []*entry, known map[store.EventKey]xyra.Event) []*entry {
+	fresh := make([]*entry, 0, len(entries))
+	for _, e := range entries {
+		stored, ok := known[e.key()]
+		if e.event.IdempotencyKey == "" || !ok || stored.ID == e.event.ID && stored.Kind == e.event.Kind {
+			fresh = append(fresh, e)
+			continue
+		}
+		*e.result = repeat(e, stored)
+	}
+	return fresh
+}
+
+// repeat is the result of sending an event whose key is taken.
+func repeat(e *entry, stored xyra.Event) Result {
+	if stored.Kind != e.event.Kind || stored.Agent != e.event.Agent || string(stored.Digest) != string(e.event.Digest) {
+		return Result{Err: xyra.Conflict("Idempotency key %s was already used with different content", e.event.IdempotencyKey)}
+	}
+	return Result{Event: stored, Replayed: true}
+}
+
+// answerTwins gives entries that waited for a twin of the same batch its result.
+func answerTwins(entries []*entry) {
+	for _, e := range entries {
+		if e.twin == nil {
+			continue
+		}
+		if e.twin.result.Err != nil {
+			*e.result = *e.twin.result
+			continue
+		}
+		*e.result = repeat(e, e.twin.result.Event)
+	}
+}
+
+func agentsOf(tickets []*ticket) (list []xyra.AgentID) {
+	for _, t := range tickets {
+		for i := range t.drafts {
+			list = append(list, t.drafts[i].Agent)
+		}
+	}
+	return distinct(list)
+}
+
+func usersOf(tickets []*ticket) (list []xyra.UserID) {
+	for _, t := range tickets {
+		if !t.caller.IsKey() {
+			list = append(list, t.caller.User)
+		}
+	}
+	return distinct(list)
+}
+
+func keysOf(tickets []*ticket) (list []xyra.APIKeyID) {
+	for _, t := range tickets {
+		if t.caller.IsKey() {
+			list = append(list, t.caller.Key)
+		}
+	}
+	return distinct(list)
+}
+
+func distinct[T cmp.Ordered](list []T) []T {
+	slices.Sort(list)
+	return slices.Compact(list)
+}

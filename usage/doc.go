@@ -1,0 +1,25 @@
+// Package usage records events and proves what they add up to.
+//
+// # Recording
+//
+// An event is answered only after the transaction that holds it has committed. To make that cheap, events that arrive
+// while a commit runs wait together and share the next one: there is no timer, the batch is whatever queued meanwhile.
+// One committer serves SQLite; PostgreSQL has several, each with the agents whose number falls to it, so that two
+// committers of a process seldom meet on a rollup row.
+//
+// One batch is one transaction: it reads agents, prices and callers, refuses the events that may not be recorded, drops
+// those whose idempotency key is known, inserts the rest, adds to both rollups and commits. So
+//   - a key revoked, a price changed or an agent archived before the batch's commit acts on it: see
+//     store.Tx.PauseRecording for the other half;
+//   - the rollups equal the events at every moment anybody can see;
+//   - one refused event does not touch its neighbours, and if the database refuses the batch as a whole, every request
+//     in it is tried alone.
+//
+// The queue is bounded. When it is full, Record answers xyra.Unavailable at once and nothing is kept.
+//
+// # Prices
+//
+// The charge of an event is the price of the period's total with it less the price without it. For linear components
+// that is quantity times price and needs no total; only tiered ones lock and read their running total first. The sum
+// of the charges is the price of the sum in any order of arrival.
+package usage

@@ -1,0 +1,97 @@
+package usage
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"xyra"
+	"xyra/money"
+	"xyra/store"
+	"xyra/strictjson"
+)
+
+// Draft is an event as a caller sent it: right in form, not yet held against the database.
+type Draft struct {
+	Kind           xyra.EventKind
+	Agent          xyra.AgentID
+	Type           string
+	Quantity       money.Decimal  // quantity, amount or value
+	Currency       money.Currency // of amount or value; activities take the organization's
+	Timestamp      time.Time
+	Details        json.RawMessage // object or nil
+	Verified       bool            // as it is to be stored: the wall honours it only from admins and superusers
+	Source         string
+	IdempotencyKey string
+	Digest         []byte      // see Digest; only with an idempotency key
+	CostInputs     []CostInput // the amount was omitted: compute it from these
+	Record         *store.IdempotencyRecord
+}
+
+// CostInput is one usage key of a cost's details: "seats", "actions" or "outcome_value".
+type CostInput struct {
+	Key   string
+	Value money.Decimal
+	Bad   bool // what stood there is no quantity
+}
+
+// BadInputs refuses a cost whose amount cannot be computed because these details are no quantities.
+type BadInputs struct{ Keys []string }
+
+// Error implements error.
+func (b *BadInputs) Error() string { return "details are no quantities: " + strings.Join(b.Keys, ", ") }
+
+// Result is what became of a draft.
+type Result struct {
+	Event    xyra.Event
+	Replayed bool // the event was recorded before under the same idempotency key; Event is that first one
+	Err      error
+}
+
+// Omitted says which fields were left out of a draft: a field that was sent never equals one that was not.
+type Omitted struct{ Timestamp, Amount bool }
+
+// Digest is what two events under one idempotency key are compared by: every field as it counts, decimals and times by
+// value, details as JSON value.
+func (d *Draft) digest(omitted Omitted) ([]byte, error) {
+	var b []byte
+	part := func(s string) {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+		b = append(b, s...)
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(d.Kind))
+	b = binary.BigEndian.AppendUint64(b, uint64(d.Agent))
+	part(d.Type)
+	if omitted.Amount {
+		part("")
+	} else {
+		part(d.Quantity.Canonical())
+	}
+	part(string(d.Currency))
+	if omitted.Timestamp {
+		part("")
+	} else {
+		part(string(binary.BigEndian.AppendUint64(nil, uint64(xyra.Micros(d.Timestamp)))))
+	}
+	if d.Verified {
+		part("verified")
+	}
+	if d.Details != nil {
+		details, err := strictjson.Parse(d.Details)
+		if err != nil {
+			return nil, err
+		}
+		part(string(strictjson.AppendCanonical(nil, details)))
+	}
+	sum := sha256.Sum256(b)
+	return sum[:], nil
+}
+
+// Seal sets the draft's Digest. It belongs to drafts with an idempotency key.
+func (d *Draft) Seal(omitted Omitted) error {
+	digest, err := d.digest(omitted)
+	d.Digest = digest
+	return err
+}

@@ -1,0 +1,203 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"xyra"
+	"xyra/store"
+)
+
+// Options bounds the recorder. Zero values choose what measured best.
+type Options struct {
+	Committers int // 0: one for SQLite, two for PostgreSQL
+	QueueMax   int // events waiting at most, over all committers; 0 means 20,000
+	Log        *slog.Logger
+}
+
+// batchMax is how many events share a commit at most. A single request may be larger and then commits alone.
+const batchMax = 1000
+
+// commitMax bounds one commit, so that a database that hangs does not hold its waiters for ever.
+const commitMax = 30 * time.Second
+
+// Recorder takes events from any number of callers at once and commits them in batches.
+type Recorder struct {
+	db     *store.DB
+	log    *slog.Logger
+	prices priceBook
+	queues []*queue
+	done   sync.WaitGroup
+}
+
+// ticket is one caller's request: its drafts share a transaction.
+type ticket struct {
+	caller  xyra.Caller
+	drafts  []Draft
+	results []Result
+}
+
+// batch is the tickets of one commit. done is closed when their results are there.
+type batch struct {
+	tickets []*ticket
+	events  int
+	done    chan struct{}
+}
+
+// New starts the committers. Close ends them.
+func New(db *store.DB, o Options) *Recorder {
+	if o.Committers == 0 {
+		o.Committers = 1
+		if db.IsPostgres() {
+			o.Committers = 2
+		}
+	}
+	if o.QueueMax == 0 {
+		o.QueueMax = 20_000
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Recorder{db: db, log: o.Log}
+	for range o.Committers {
+		q := &queue{eventsMax: o.QueueMax / o.Committers}
+		q.filled.L = &q.mu
+		r.queues = append(r.queues, q)
+		r.done.Go(func() { r.work(q) })
+	}
+	return r
+}
+
+var (
+	errFull     = errors.New("the recording queue is full")
+	errStopping = errors.New("the recorder is stopping")
+)
+
+// Record commits the drafts in one transaction and returns a result for each, in order. An error means that nothing of
+// them was kept, unless it is ctx's: then the caller left while the commit was on its way, and only the database knows.
+func (r *Recorder) Record(ctx context.Context, caller xyra.Caller, drafts []Draft) ([]Result, error) {
+	t := &ticket{caller: caller, drafts: drafts, results: make([]Result, len(drafts))}
+	b, err := r.queues[int(drafts[0].Agent)%len(r.queues)].add(t)
+	if err != nil {
+		return nil, xyra.Unavailable(err)
+	}
+	select {
+	case <-b.done:
+		return t.results, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Close refuses new events, commits those that wait, and returns when all is on disk or ctx ends.
+func (r *Recorder) Close(ctx context.Context) error {
+	for _, q := range r.queues {
+		q.close()
+	}
+	ended := make(chan struct{})
+	go func() {
+		r.done.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// work commits batch after batch until the queue is closed and empty.
+func (r *Recorder) work(q *queue) {
+	for {
+		b := q.take()
+		if b == nil {
+			return
+		}
+		r.settle(b)
+		close(b.done)
+	}
+}
+
+// settle commits a batch; if the database refuses it whole, each ticket is tried alone, so that one poisoned event does
+// not fail its neighbours.
+func (r *Recorder) settle(b *batch) {
+	err := r.commit(b.tickets)
+	if err == nil {
+		return
+	}
+	if len(b.tickets) == 1 || xyra.HasCode(err, xyra.CodeUnavailable) {
+		refuse(b.tickets, err)
+		return
+	}
+	r.log.Warn("batch refused, trying each request alone", "requests", len(b.tickets), "err", err)
+	for _, t := range b.tickets {
+		if err := r.commit([]*ticket{t}); err != nil {
+			refuse([]*ticket{t}, err)
+		}
+	}
+}
+
+func refuse(tickets []*ticket, err error) {
+	for _, t := range tickets {
+		for i := range t.results {
+			t.results[i] = Result{Err: err}
+		}
+	}
+}
+
+// queue holds the batches that wait for one committer. All but the last are full.
+type queue struct {
+	mu        sync.Mutex
+	filled    sync.Cond
+	waiting   []*batch
+	events    int
+	eventsMax int
+	closed    bool
+}
+
+// add puts a ticket into the last batch that has room.
+func (q *queue) add(t *ticket) (*batch, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := len(t.drafts)
+	if q.closed {
+		return nil, errStopping
+	}
+	if q.events > 0 && q.events+n > q.eventsMax {
+		return nil, errFull
+	}
+	if len(q.waiting) == 0 || q.waiting[len(q.waiting)-1].events+n > batchMax {
+		q.waiting = append(q.waiting, &batch{done: make(chan struct{})})
+	}
+	b := q.waiting[len(q.waiting)-1]
+	b.tickets, b.events, q.events = append(b.tickets, t), b.events+n, q.events+n
+	q.filled.Signal()
+	return b, nil
+}
+
+// take waits for a batch; nil means that the queue is closed and empty.
+func (q *queue) take() *batch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.waiting) == 0 {
+		if q.closed {
+			return nil
+		}
+		q.filled.Wait()
+	}
+	b := q.waiting[0]
+	q.waiting = q.waiting[1:]
+	q.events -= b.events
+	return b
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.filled.Broadcast()
+}
