@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"xyra"
 	"xyra/money"
@@ -17,28 +16,28 @@ func scanUnbilled(r row) (u xyra.PeriodUsage, err error) {
 	return u, nil
 }
 
-// billedSum is what invoices that are not cancelled have billed of the usage row u.
-const billedSum = `COALESCE((SELECT dec_sum(b.%s) FROM usage_billed b
-	JOIN invoices i ON i.organization_id = b.organization_id AND i.id = b.invoice_id AND i.status <> 'cancelled'
-	WHERE b.organization_id = u.organization_id AND b.period = u.period AND b.agent_id = u.agent_id AND b.version_id = u.version_id
-	AND b.component = u.component AND b.currency = u.currency), '0')`
-
-var unbilledUsage = fmt.Sprintf(`SELECT u.organization_id, u.period, u.agent_id, u.version_id, u.component, u.currency,
-		u.quantity, u.charge, %[1]s, %[2]s
-	FROM usage_periods u
-	WHERE u.organization_id = $1 AND u.currency = $2 AND u.period <= $3
-	AND (u.period = $3 OR EXISTS (SELECT 1 FROM invoices g WHERE g.organization_id = $1 AND g.period = u.period
-		AND g.currency = $2 AND g.is_generated AND g.status <> 'cancelled'))
-	AND (u.quantity <> %[1]s OR u.charge <> %[2]s)
-	ORDER BY u.period, u.agent_id, u.version_id, u.component FOR UPDATE OF u`,
-	fmt.Sprintf(billedSum, "quantity"), fmt.Sprintf(billedSum, "charge"))
+// What invoices that are not cancelled have billed of the usage row u.
+const (
+	billedParts = ` FROM usage_billed b
+		JOIN invoices i ON i.organization_id = b.organization_id AND i.id = b.invoice_id AND i.status <> 'cancelled'
+		WHERE b.organization_id = u.organization_id AND b.period = u.period AND b.agent_id = u.agent_id AND b.version_id = u.version_id
+		AND b.component = u.component AND b.currency = u.currency`
+	billedQuantity = `COALESCE((SELECT dec_sum(b.quantity)` + billedParts + `), '0')`
+	billedCharge   = `COALESCE((SELECT dec_sum(b.charge)` + billedParts + `), '0')`
+)
 
 // UnbilledLocked reads what no invoice has billed yet of a period's usage in one currency, and of the usage of every
 // earlier period that has a generated invoice. Quantity and Charge are the open part, which corrections may make
 // negative. The rows stay locked, so what is returned is what the invoice of this transaction may bill; the organization
 // must be locked already.
 func (tx *Tx) UnbilledLocked(ctx context.Context, organization xyra.OrganizationID, period xyra.Period, currency money.Currency) ([]xyra.PeriodUsage, error) {
-	return collect(ctx, tx.Reader, "unbilled usage", scanUnbilled, unbilledUsage, organization, currency, period)
+	return collect(ctx, tx.Reader, "unbilled usage", scanUnbilled, `SELECT u.organization_id, u.period, u.agent_id, u.version_id,
+		u.component, u.currency, u.quantity, u.charge, `+billedQuantity+`, `+billedCharge+` FROM usage_periods u
+		WHERE u.organization_id = $1 AND u.currency = $2 AND u.period <= $3
+		AND (u.period = $3 OR EXISTS (SELECT 1 FROM invoices g WHERE g.organization_id = $1 AND g.period = u.period
+			AND g.currency = $2 AND g.is_generated AND g.status <> 'cancelled'))
+		AND (u.quantity <> `+billedQuantity+` OR u.charge <> `+billedCharge+`)
+		ORDER BY u.period, u.agent_id, u.version_id, u.component FOR UPDATE OF u`, organization, currency, period)
 }
 
 // InsertBilledUsage records what the lines of an invoice have taken from which usage rows.

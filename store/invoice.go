@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"xyra"
+	"xyra/money"
 )
 
 const invoiceColumns = `organization_id, id, number, sequence, period, currency, status, amount, tax_amount, issue_date,
@@ -74,7 +75,7 @@ func (r Reader) InvoiceNumberTaken(ctx context.Context, number string) (bool, er
 }
 
 // GeneratedInvoice reads, without lines, the invoice that was generated for a period in a currency and is not cancelled.
-func (r Reader) GeneratedInvoice(ctx context.Context, organization xyra.OrganizationID, period xyra.Period, currency string) (xyra.Invoice, error) {
+func (r Reader) GeneratedInvoice(ctx context.Context, organization xyra.OrganizationID, period xyra.Period, currency money.Currency) (xyra.Invoice, error) {
 	return one(ctx, r, "Invoice", "generated invoice", scanInvoice, `SELECT `+invoiceColumns+` FROM invoices
 		WHERE organization_id = $1 AND period = $2 AND currency = $3 AND is_generated AND status <> 'cancelled'`, organization, period, currency)
 }
