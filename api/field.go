@@ -136,6 +136,19 @@ func (f field) required() field {
 	return f
 }
 
+// requiredUnless is required, but for objects of which waived says that they need no such field.
+func (f field) requiredUnless(waived func(enclosing strictjson.Value) bool) field {
+	f.needed, f.more = true, waiver(waived)
+	return f
+}
+
+type waiver func(enclosing strictjson.Value) bool
+
+func (f *field) waived(enclosing strictjson.Value) bool {
+	waived, ok := f.more.(waiver)
+	return ok && waived(enclosing)
+}
+
 func (f field) nullable() field {
 	f.canBeNull = true
 	return f
@@ -212,7 +225,7 @@ func (f *field) decode(enclosing strictjson.Value, r *report) {
 		f.kind.null(f.dst)
 	case sent:
 		f.kind.read(f, v, r)
-	case f.needed:
+	case f.needed && !f.waived(enclosing):
 		r.missing(json.RawMessage(enclosing.Raw()))
 	default:
 		f.useDefault()
@@ -225,8 +238,8 @@ func (f *field) useDefault() {
 	}
 }
 
-// checkLength counts characters; input is the value as received.
-func (f *field) checkLength(text string, input any, r *report) bool {
+// checkLength counts characters.
+func (f *field) checkLength(text string, from source, r *report) bool {
 	if f.lengthMin == 0 && (f.lengthMax == 0 || len(text) <= int(f.lengthMax)) {
 		return true
 	}
@@ -236,26 +249,26 @@ func (f *field) checkLength(text string, input any, r *report) bool {
 		if least == 1 {
 			noun = "character"
 		}
-		r.fault("string_too_short", fmt.Sprintf("String should have at least %d %s", least, noun), input, "min_length", least)
+		r.fault("string_too_short", fmt.Sprintf("String should have at least %d %s", least, noun), from.input(), "min_length", least)
 		return false
 	}
 	if most := int(f.lengthMax); most > 0 && length > most {
-		r.fault("string_too_long", fmt.Sprintf("String should have at most %d characters", most), input, "max_length", most)
+		r.fault("string_too_long", fmt.Sprintf("String should have at most %d characters", most), from.input(), "max_length", most)
 		return false
 	}
 	return true
 }
 
 // checkBounds holds a number against its bounds; compare compares it with a bound.
-func (f *field) checkBounds(compare func(bound int64) int, input any, r *report) bool {
+func (f *field) checkBounds(compare func(bound int64) int, from source, r *report) bool {
 	b := &f.bound
 	switch {
 	case b.hasLeast && compare(b.least) < 0:
-		r.tooSmall(b.least, input)
+		r.tooSmall(b.least, from.input())
 	case b.hasOver && compare(b.over) <= 0:
-		r.fault("greater_than", fmt.Sprintf("Input should be greater than %d", b.over), input, "gt", b.over)
+		r.fault("greater_than", fmt.Sprintf("Input should be greater than %d", b.over), from.input(), "gt", b.over)
 	case b.hasMost && compare(b.most) > 0:
-		r.tooLarge(b.most, input)
+		r.tooLarge(b.most, from.input())
 	default:
 		return true
 	}

@@ -178,7 +178,7 @@ func (s listSlot[T, P]) read(v strictjson.Value, r *report) {
 		if r.full() {
 			return
 		}
-		r.enter(i)
+		r.enterIndex(i)
 		decodeRecord(elem, P(&all[i]), r)
 		r.leave()
 		i++

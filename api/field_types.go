@@ -96,6 +96,19 @@ func acceptingInt(k *kind) *kind {
 	return k
 }
 
+// source is what was sent, a JSON value or a plain text, until an item needs it.
+type source struct {
+	value strictjson.Value
+	text  string
+}
+
+func (s source) input() any {
+	if s.value.Kind() == strictjson.Absent {
+		return s.text
+	}
+	return received(s.value)
+}
+
 // received is a value as it goes into an item.
 func received(v strictjson.Value) json.RawMessage { return json.RawMessage(v.Raw()) }
 
@@ -105,11 +118,11 @@ func readText(f *field, v strictjson.Value, r *report) (string, bool) {
 		return "", false
 	}
 	value := v.Text()
-	return value, f.checkLength(value, received(v), r) && f.checkWord(value, received(v), r)
+	return value, f.checkLength(value, source{value: v}, r) && f.checkWord(value, source{value: v}, r)
 }
 
 func parseText(f *field, value string, r *report) (string, bool) {
-	return value, f.checkLength(value, value, r) && f.checkWord(value, value, r)
+	return value, f.checkLength(value, source{text: value}, r) && f.checkWord(value, source{text: value}, r)
 }
 
 const (
@@ -172,10 +185,10 @@ func readInteger(f *field, v strictjson.Value, r *report) (int64, bool) {
 		}
 		var fits bool
 		if value, fits = d.Int64(); err != nil || !fits {
-			return f.beyond(number[0] == '-', received(v), r)
+			return f.beyond(number[0] == '-', source{value: v}, r)
 		}
 	}
-	return value, f.checkBounds(comparer(value), received(v), r)
+	return value, f.checkBounds(comparer(value), source{value: v}, r)
 }
 
 func comparer(value int64) func(int64) int {
@@ -191,18 +204,18 @@ func comparer(value int64) func(int64) int {
 }
 
 // beyond answers an integer that does not fit into 64 bits.
-func (f *field) beyond(negative bool, input any, r *report) (int64, bool) {
+func (f *field) beyond(negative bool, from source, r *report) (int64, bool) {
 	switch {
 	case f.saturates && negative:
 		return math.MinInt64, true
 	case f.saturates:
 		return math.MaxInt64, true
 	case !negative:
-		r.tooLarge(math.MaxInt64, input)
+		r.tooLarge(math.MaxInt64, from.input())
 	case f.bound.hasLeast || f.bound.hasOver:
-		f.checkBounds(comparer(math.MinInt64), input, r)
+		f.checkBounds(comparer(math.MinInt64), from, r)
 	default:
-		r.tooSmall(math.MinInt64, input)
+		r.tooSmall(math.MinInt64, from.input())
 	}
 	return 0, false
 }
@@ -239,9 +252,9 @@ func parseInteger(f *field, text string, r *report) (int64, bool) {
 	}
 	value, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
-		return f.beyond(negative, text, r)
+		return f.beyond(negative, source{text: text}, r)
 	}
-	return value, f.checkBounds(comparer(value), text, r)
+	return value, f.checkBounds(comparer(value), source{text: text}, r)
 }
 
 func readDecimal(f *field, v strictjson.Value, r *report) (d money.Decimal, ok bool) {
@@ -263,7 +276,7 @@ func readDecimal(f *field, v strictjson.Value, r *report) (d money.Decimal, ok b
 	case err != nil:
 		r.fault("float_parsing", "Input should be a valid number, unable to parse string as a number", received(v))
 	default:
-		return d, f.checkBounds(func(bound int64) int { return d.Cmp(money.FromInt(bound)) }, received(v), r)
+		return d, f.checkBounds(func(bound int64) int { return d.Cmp(money.FromInt(bound)) }, source{value: v}, r)
 	}
 	return d, false
 }
@@ -277,27 +290,27 @@ type lateness struct {
 func readMoment(f *field, v strictjson.Value, r *report) (time.Time, bool) {
 	switch v.Kind() {
 	case strictjson.String:
-		return f.moment(v.Text(), received(v), r)
+		return f.moment(v.Text(), source{value: v}, r)
 	case strictjson.Number:
-		return f.moment(v.Number(), received(v), r)
+		return f.moment(v.Number(), source{value: v}, r)
 	}
 	r.fault("datetime_type", "Input should be a valid datetime", received(v))
 	return time.Time{}, false
 }
 
 func parseMoment(f *field, value string, r *report) (time.Time, bool) {
-	return f.moment(value, value, r)
+	return f.moment(value, source{text: value}, r)
 }
 
-func (f *field) moment(value string, input any, r *report) (time.Time, bool) {
+func (f *field) moment(value string, from source, r *report) (time.Time, bool) {
 	at, err := xyra.ParseTime(value)
 	if err != nil {
 		why := err.Error()
-		r.fault("datetime_from_date_parsing", "Input should be a valid datetime or date, "+why, input, "error", why)
+		r.fault("datetime_from_date_parsing", "Input should be a valid datetime or date, "+why, from.input(), "error", why)
 		return at, false
 	}
 	if late, ok := f.more.(lateness); ok && !late.latest.IsZero() && at.After(late.latest) {
-		r.valueError(late.why, input)
+		r.valueError(late.why, from.input())
 		return at, false
 	}
 	return at, true

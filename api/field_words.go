@@ -56,7 +56,7 @@ var (
 )
 
 // checkWord holds a text against the words that its field allows, if it names any.
-func (f *field) checkWord(value string, input any, r *report) bool {
+func (f *field) checkWord(value string, from source, r *report) bool {
 	switch more := f.more.(type) {
 	case choice:
 		for _, word := range more {
@@ -65,11 +65,11 @@ func (f *field) checkWord(value string, input any, r *report) bool {
 			}
 		}
 		expected := more.String()
-		r.fault("literal_error", "Input should be "+expected, input, "expected", expected)
+		r.fault("literal_error", "Input should be "+expected, from.input(), "expected", expected)
 		return false
 	case pattern:
 		if "^"+value+"$" != string(more) {
-			r.fault("string_pattern_mismatch", "String should match pattern '"+string(more)+"'", input, "pattern", string(more))
+			r.fault("string_pattern_mismatch", "String should match pattern '"+string(more)+"'", from.input(), "pattern", string(more))
 			return false
 		}
 	}
@@ -138,17 +138,17 @@ func readCurrency(f *field, v strictjson.Value, r *report) (money.Currency, bool
 	if !ok {
 		return "", false
 	}
-	return checkCurrency(value, received(v), r)
+	return checkCurrency(value, source{value: v}, r)
 }
 
 func parseCurrency(_ *field, value string, r *report) (money.Currency, bool) {
-	return checkCurrency(value, value, r)
+	return checkCurrency(value, source{text: value}, r)
 }
 
-func checkCurrency(value string, input any, r *report) (money.Currency, bool) {
+func checkCurrency(value string, from source, r *report) (money.Currency, bool) {
 	code, known := money.ParseCurrency(value)
 	if !known {
-		r.valueError(textUnknownCurrency, input)
+		r.valueError(textUnknownCurrency, from.input())
 	}
 	return code, known
 }

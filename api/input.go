@@ -74,9 +74,16 @@ func decodeBody(raw []byte, contentType string, b body) []Item {
 }
 
 // decodeValue reads one parsed value into b, as decodeBody does for a whole body; its
-// items begin with the place given, such as "body", "events", 3.
+// items begin with the place given, strings and ints such as "body", "events", 3.
 func decodeValue(v strictjson.Value, b body, place ...any) []Item {
-	r := newReport(place...)
+	r := newReport()
+	for _, where := range place {
+		if index, ok := where.(int); ok {
+			r.enterIndex(index)
+		} else {
+			r.enter(where.(string))
+		}
+	}
 	decodeRecord(v, b, r)
 	return r.items
 }

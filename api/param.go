@@ -84,7 +84,8 @@ func decodeParams(params []param, pathValue func(string) string, rawQuery string
 
 // decodeText is decode for a value that comes as plain text.
 func (f *field) decodeText(value string, found bool, place string, r *report) {
-	r.where = append(r.where, place, f.name)
+	r.enter(place)
+	r.enter(f.name)
 	switch {
 	case found:
 		f.kind.parse(f, value, r)

@@ -70,7 +70,7 @@ func checkIdempotencyKey(key string) []Item {
 	r.enter("idempotency-key")
 	limits := field{lengthMin: 1, lengthMax: 255}
 	visible := !slices.ContainsFunc([]byte(key), func(c byte) bool { return c < '!' || c > '~' })
-	if limits.checkLength(key, key, r) && !visible {
+	if limits.checkLength(key, source{text: key}, r) && !visible {
 		r.fault("string_pattern_mismatch", "String should match pattern '"+pattern+"'", key, "pattern", pattern)
 	}
 	return r.items
@@ -81,17 +81,44 @@ const itemsMax = 1000
 
 // A report collects the items of one request; where is the place being looked at.
 type report struct {
-	where []any
+	where []step
 	items []Item
+	room  [8]step
 }
 
-func newReport(where ...any) *report {
-	return &report{where: append(make([]any, 0, 8), where...)}
+// step is a name or an index; most places are never reported, so
+// they are made into a loc only then.
+type step struct {
+	name    string
+	index   int
+	isIndex bool
 }
 
-func (r *report) enter(step any) { r.where = append(r.where, step) }
+func newReport(where ...string) *report {
+	r := &report{}
+	r.where = r.room[:0]
+	for _, name := range where {
+		r.enter(name)
+	}
+	return r
+}
+
+func (r *report) enter(name string) { r.where = append(r.where, step{name: name}) }
+
+func (r *report) enterIndex(index int) { r.where = append(r.where, step{index: index, isIndex: true}) }
 
 func (r *report) leave() { r.where = r.where[:len(r.where)-1] }
+
+func (r *report) loc() []any {
+	loc := make([]any, len(r.where))
+	for i, s := range r.where {
+		loc[i] = s.name
+		if s.isIndex {
+			loc[i] = s.index
+		}
+	}
+	return loc
+}
 
 // full tells that further faults are not kept, so that a loop may end.
 func (r *report) full() bool { return len(r.items) >= itemsMax }
@@ -101,7 +128,7 @@ func (r *report) fault(kind, message string, input any, context ...any) {
 	if r.full() {
 		return
 	}
-	item := Item{Type: kind, Loc: slices.Clone(r.where), Msg: message, Input: input}
+	item := Item{Type: kind, Loc: r.loc(), Msg: message, Input: input}
 	if len(context) == 2 {
 		item.Ctx = map[string]any{context[0].(string): context[1]}
 	}
