@@ -85,6 +85,6 @@ func (tx *Tx) LockName(ctx context.Context, scope, name string) error {
 	if !tx.d.postgres {
 		return nil
 	}
-	_, err := tx.exec(ctx, "lock name", `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, scope+"\x00"+name)
+	_, err := tx.exec(ctx, "lock name", `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, scope+": "+name)
 	return err
 }
