@@ -8,6 +8,7 @@ import (
 
 	"xyra"
 	"xyra/money"
+	"xyra/strictjson"
 )
 
 // sampleLine and sampleInvoice are bodies with everything that nests.
@@ -192,6 +193,28 @@ func TestDecodeBody_FreeObject(t *testing.T) {
 	var in sampleUsage
 	if decodeBody([]byte(`{"activities":{"a":"1.5","b":2}}`), "", &in); in.Activities["a"].String() != "1.5" || len(in.Activities) != 2 {
 		t.Errorf("%v", in.Activities)
+	}
+}
+
+func TestDecodeBody_RequiredUnlessAnotherSays(t *testing.T) {
+	computable := func(v strictjson.Value) bool {
+		details, _ := v.Field("details")
+		_, ok := details.Field("seats")
+		return ok
+	}
+	for raw, want := range map[string]string{
+		`{}`:                          "[" + itemText("missing", `["body","amount"]`, `{}`) + "]",
+		`{"details":{"x":1}}`:         "[" + itemText("missing", `["body","amount"]`, `{"details":{"x":1}}`) + "]",
+		`{"details":[]}`:              "[" + itemText("missing", `["body","amount"]`, `{"details":[]}`) + "]",
+		`{"details":{"seats":"bad"}}`: "[]",
+		`{"amount":null}`:             "[" + itemText("float_type", `["body","amount"]`, `null`) + "]",
+		`{"amount":1}`:                "[]",
+	} {
+		var amount Opt[money.Decimal]
+		got := itemsText(decodeBody([]byte(raw), "", fieldList{decimal("amount", &amount).min(0).requiredUnless(computable)}))
+		if got != want {
+			t.Errorf("%s:\n got %s\nwant %s", raw, got, want)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func schemaOf(fields []field) schema {
 	for i := range fields {
 		f := &fields[i]
 		properties = append(properties, member{f.name, f.schema()})
-		if f.needed {
+		if _, waivable := f.more.(waiver); f.needed && !waivable {
 			required = append(required, f.name)
 		}
 	}
