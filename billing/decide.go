@@ -11,6 +11,13 @@ import (
 	"xyra/pricing"
 )
 
+// The item types of lines that are not written by hand.
+const (
+	itemSubscription = "subscription"
+	itemUsage        = "usage"
+	itemOutcome      = "outcome"
+)
+
 // month is all that decides what a generated invoice bills.
 type month struct {
 	organization xyra.Organization
@@ -59,7 +66,7 @@ func (m month) fees(a xyra.Agent) (drafts []draft) {
 	version := xyra.VersionAt(versions, m.end.Add(-time.Microsecond))
 	add := func(description string, c pricing.Component, quantity money.Decimal) {
 		line := m.line(description, a, version.Model, m.period)
-		line.ItemType = "subscription"
+		line.ItemType = itemSubscription
 		drafts = append(drafts, draft{line: m.priced(line, c, quantity, pricing.Rate(c, quantity))})
 	}
 	for _, c := range version.Components {

@@ -73,6 +73,11 @@ func (m month) group() ([]*group, error) {
 		}
 		g.from, g.quantity, g.charge = append(g.from, u), g.quantity.Add(u.Quantity), g.charge.Add(u.Charge)
 	}
+	for _, g := range groups {
+		if g.component.Linear() && !pricing.Rate(g.component, g.quantity).Equal(g.charge) {
+			return nil, fmt.Errorf("usage of %s: agent %d: %s at %s is not %s", g.period, g.agent.ID, g.quantity, g.component.Price, g.charge)
+		}
+	}
 	slices.SortFunc(groups, m.compareGroups)
 	return groups, nil
 }
@@ -83,9 +88,9 @@ func (g *group) appendTo(drafts []draft, m month) []draft {
 		return drafts
 	}
 	line := m.line(g.describe(), g.agent, g.version.Model, g.period)
-	line.ItemType = "usage"
+	line.ItemType = itemUsage
 	if g.component.Kind == pricing.Outcome {
-		line.ItemType = "outcome"
+		line.ItemType = itemOutcome
 	}
 	return append(drafts, draft{m.priced(line, g.component, g.quantity, g.charge), g.from})
 }
