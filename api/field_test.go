@@ -275,8 +275,7 @@ func TestInteger_HasNoFractionAndNoQuotes(t *testing.T) {
 		5 => = {true false 5}`)
 }
 
-func TestDecimal_IsExactAndBounded(t *testing.T) {
-	wrong := `
+const wrongDecimals = `
 		"" => float_parsing
 		" " => float_parsing
 		" 1" => float_parsing
@@ -314,6 +313,8 @@ func TestDecimal_IsExactAndBounded(t *testing.T) {
 		-1e15 => decimal_whole_digits
 		1e999999999 => decimal_whole_digits
 		99999999999999999999.99 => decimal_whole_digits`
+
+func TestDecimal_IsExactAndBounded(t *testing.T) {
 	right := `
 		0 => = 0.0
 		"0" => = 0.0
@@ -333,16 +334,16 @@ func TestDecimal_IsExactAndBounded(t *testing.T) {
 		-0.5 => = -0.5
 		"-3" => = -3.0
 		-999999999999999.999999999999 => = -999999999999999.999999999999`
-	checkCatalogue(t, func(d *money.Decimal) field { return decimal("x", d) }, wrong+right+negative+"\nnull => float_type")
-	checkCatalogue(t, func(d **money.Decimal) field { return decimal("x", d) }, wrong+right+negative+"\nnull => = nil")
-	checkCatalogue(t, func(d *money.Decimal) field { return decimal("x", d).min(0) }, wrong+right+`
+	checkCatalogue(t, func(d *money.Decimal) field { return decimal("x", d) }, wrongDecimals+right+negative+"\nnull => float_type")
+	checkCatalogue(t, func(d **money.Decimal) field { return decimal("x", d) }, wrongDecimals+right+negative+"\nnull => = nil")
+	checkCatalogue(t, func(d *money.Decimal) field { return decimal("x", d).min(0) }, wrongDecimals+right+`
 		-0 => = 0.0
 		-0.0 => = 0.0
 		-1 => greater_than_equal 0
 		"-0.000000000001" => greater_than_equal 0
 		-1e-13 => decimal_max_places
 		null => float_type`)
-	checkCatalogue(t, func(d *money.Decimal) field { return decimal("x", d).over(0) }, wrong+`
+	checkCatalogue(t, func(d *money.Decimal) field { return decimal("x", d).over(0) }, wrongDecimals+`
 		0 => greater_than 0
 		0.0 => greater_than 0
 		"-0" => greater_than 0
