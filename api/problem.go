@@ -27,12 +27,15 @@ func (u unprocessable) Error() string { return strconv.Itoa(len(u)) + " invalid 
 
 // busy is a refusal that says when to come again.
 type busy struct {
-	*xyra.Error
+	refused    *xyra.Error
 	retryAfter int // seconds
 }
 
+// Error implements error with the text that the caller reads.
+func (b busy) Error() string { return b.refused.Message }
+
 // Unwrap lets errors.As find the refusal.
-func (b busy) Unwrap() error { return b.Error }
+func (b busy) Unwrap() error { return b.refused }
 
 var statuses = map[xyra.Code]int{
 	xyra.CodeInvalid:         http.StatusBadRequest,

@@ -31,12 +31,13 @@ type Limited struct {
 }
 
 // Error returns the text that the caller reads.
-func (l Limited) Error() string { return l.refusal().Message }
+func (l Limited) Error() string { return l.Refusal().Message }
 
 // Unwrap lets errors.As find the refusal.
-func (l Limited) Unwrap() error { return l.refusal() }
+func (l Limited) Unwrap() error { return l.Refusal() }
 
-func (l Limited) refusal() *xyra.Error {
+// Refusal is the same as an error of the domain, which cannot say how long.
+func (l Limited) Refusal() *xyra.Error {
 	return &xyra.Error{Code: xyra.CodeLimited, Message: "Too many failed login attempts. Try again later."}
 }
 

@@ -23,16 +23,19 @@ const (
 	textLastSuperuser = "Cannot remove the last superuser"
 )
 
-// CreateUser adds a user with the fields given; id, times and token version are set here. Only superusers reach it.
-func CreateUser(ctx context.Context, tx *store.Tx, caller xyra.Caller, u xyra.User) (xyra.User, error) {
+// CreateUser adds a member of an organization, or of none, with the fields given. Only superusers reach it.
+func CreateUser(ctx context.Context, tx *store.Tx, caller xyra.Caller, u xyra.User, organization *xyra.OrganizationID) (xyra.User, error) {
 	u.EmailKey = xyra.EmailKey(u.Email)
 	if _, err := tx.UserByEmail(ctx, u.EmailKey); err == nil {
 		return u, xyra.Invalid(textEmailTaken)
 	} else if !xyra.HasCode(err, xyra.CodeNotFound) {
 		return u, err
 	}
-	if err := organizationExists(ctx, tx, u.Organization); err != nil {
-		return u, err
+	if organization != nil {
+		if err := organizationExists(ctx, tx, *organization); err != nil {
+			return u, err
+		}
+		u.Organization = *organization
 	}
 	return insertUser(ctx, tx, caller, u, textEmailTaken)
 }
@@ -64,9 +67,6 @@ func insertUser(ctx context.Context, tx *store.Tx, caller xyra.Caller, u xyra.Us
 
 // organizationExists also keeps it from being archived until the transaction ends.
 func organizationExists(ctx context.Context, tx *store.Tx, id xyra.OrganizationID) error {
-	if id == 0 {
-		return nil
-	}
 	_, err := tx.OrganizationLocked(ctx, id)
 	if xyra.HasCode(err, xyra.CodeNotFound) {
 		return xyra.Invalid("Organization with ID %d not found", id)
@@ -80,7 +80,7 @@ type UserChange struct {
 	FullName     **string
 	PasswordHash *string // of the new password; CheckPassword comes before when the caller changes the own one
 	IsActive     *bool
-	Organization *xyra.OrganizationID // 0 clears
+	Organization **xyra.OrganizationID
 	Role         *xyra.Role
 	IsSuperuser  *bool
 }
@@ -96,7 +96,7 @@ func MayChangeUser(caller xyra.Caller, u xyra.User, change UserChange) error {
 	allowed = allowed && (change.PasswordHash == nil || self || caller.Superuser)
 	allowed = allowed && (!differs(change.IsActive, u.IsActive) || caller.Superuser || byAdmin)
 	allowed = allowed && (!differs(change.Role, u.Role) || caller.Superuser || byAdmin || ownDemotion)
-	allowed = allowed && (!differs(change.Organization, u.Organization) || caller.Superuser)
+	allowed = allowed && (!change.moves(u) || caller.Superuser)
 	allowed = allowed && (!differs(change.IsSuperuser, u.IsSuperuser) || caller.Superuser && !self)
 	if !allowed {
 		return xyra.Forbidden(textForbidden)
@@ -130,10 +130,23 @@ func (c UserChange) applyTo(u *xyra.User) (fields []string) {
 	if set(&u.IsActive, c.IsActive) {
 		fields = append(fields, "is_active")
 	}
-	if set(&u.Organization, c.Organization) {
+	if c.moves(*u) {
+		u.Organization = 0
+		if to := *c.Organization; to != nil {
+			u.Organization = *to
+		}
 		fields = append(fields, "organization_id")
 	}
 	return fields
+}
+
+// moves tells whether the change takes a user into another organization or out of the present one.
+func (c UserChange) moves(u xyra.User) bool {
+	if c.Organization == nil {
+		return false
+	}
+	to := *c.Organization
+	return (to == nil) != (u.Organization == 0) || to != nil && *to != u.Organization
 }
 
 // UpdateUser makes a change to a user whom the caller reaches. Deactivation and a change of organization disable the
@@ -159,7 +172,7 @@ func UpdateUser(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.U
 	if len(fields) == 0 {
 		return before, nil
 	}
-	if after.Organization != before.Organization {
+	if change.moves(before) && *change.Organization != nil {
 		if err := organizationExists(ctx, tx, after.Organization); err != nil {
 			return before, err
 		}
@@ -167,7 +180,7 @@ func UpdateUser(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.U
 	if err := keepsSuperuser(ctx, tx, before, after); err != nil {
 		return before, err
 	}
-	if !after.IsActive || after.Organization != before.Organization {
+	if before.IsActive && !after.IsActive || after.Organization != before.Organization {
 		if err := tx.UpdateAPIKeysDisabled(ctx, id); err != nil {
 			return before, err
 		}
