@@ -82,6 +82,9 @@ type parameters interface{ params() []param }
 // body is implemented by inputs that read a JSON body.
 type body interface{ fields() []field }
 
+// clocked is implemented by inputs whose checks depend on the present moment.
+type clocked interface{ setNow(time.Time) }
+
 // endpoint makes an operation of a function. In is a struct whose pointer declares its parameters and fields; it is
 // decoded and checked before the function runs.
 func endpoint[In, Out any](run func(*call, *In) (Out, error)) operation {
@@ -101,6 +104,9 @@ type nothing struct{}
 // that is not JSON at all is reported alone.
 func (c *call) decode(in any) error {
 	var items []Item
+	if t, ok := in.(clocked); ok {
+		t.setNow(c.now)
+	}
 	if p, ok := in.(parameters); ok {
 		items = decodeParams(p.params(), c.pathValue, c.request.URL.RawQuery)
 	}
