@@ -169,3 +169,8 @@ func (m Metric) Of(s Statistics, currency money.Currency) money.Decimal {
 	}
 	return s.In(currency).Margin()
 }
+
+// Percentage is what count is of total, in hundredths, rounded half away from zero to two places; total is not 0.
+func Percentage(count, total int64) money.Decimal {
+	return money.FromInt(count).Mul(money.FromInt(100)).QuoHalfAway(money.FromInt(total), 2)
+}

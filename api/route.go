@@ -83,5 +83,8 @@ func (s *Server) routes() []*route {
 	for _, g := range groups {
 		all = append(all, g...)
 	}
+	if s.Docs {
+		all = append(all, s.docsRoutes(all)...)
+	}
 	return all
 }
