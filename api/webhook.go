@@ -32,8 +32,8 @@ func (s *Server) stripeWebhook(c *call, _ *nothing) (webhookOut, error) {
 	if !signedByStripe(c.request.Header.Get("Stripe-Signature"), s.WebhookSecret, raw, c.now) {
 		return webhookOut{}, xyra.Invalid("Invalid signature")
 	}
-	event, err := strictjson.Parse(raw)
-	if err != nil || event.Kind() != strictjson.Object {
+	event, syntax := strictjson.Parse(raw)
+	if syntax != nil || event.Kind() != strictjson.Object {
 		return webhookOut{}, xyra.Invalid("Invalid payload")
 	}
 	kind, ok := event.Field("type")
