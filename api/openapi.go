@@ -124,7 +124,11 @@ func (d *document) parameters(rt *route) []schema {
 	var all []schema
 	if in, ok := rt.operation.in.(parameters); ok {
 		for _, p := range in.params() {
-			all = append(all, p.parameter())
+			described := p.parameter()
+			if kinds, ok := described["schema"].(schema)["type"].([]any); ok { // null cannot be said in a path or a query
+				described["schema"].(schema)["type"] = kinds[0]
+			}
+			all = append(all, described)
 		}
 	}
 	if rt.method == http.MethodPost && !rt.rights.public {
@@ -154,20 +158,20 @@ func (d *document) responses(rt *route, reads, readsBody bool) ordered {
 		content = schema{"application/pdf": schema{"schema": schema{"type": "string", "format": "binary"}}}
 	}
 	all := ordered{{"200", ordered{{"description", "Success"}, {"content", content}}}}
-	inPath := strings.Contains(rt.path, "{")
-	writes := rt.method != http.MethodGet
+	_, login := rt.operation.in.(form)
+	protected, writes := !rt.rights.public, rt.method != http.MethodGet
 	for _, e := range []struct {
 		status string
 		occurs bool
 	}{
-		{"400", reads},
-		{"401", !rt.rights.public || rt.tag == "auth"},
-		{"403", !rt.rights.public || rt.tag == "auth"},
-		{"404", inPath || reads && !rt.rights.public},
-		{"409", writes && !rt.rights.public || inPath && !writes},
-		{"413", readsBody || writes && !rt.rights.public},
-		{"422", reads},
-		{"429", rt.tag == "auth" && rt.rights.public || rt.method == http.MethodPut && rt.tag == "users"},
+		{"400", reads || writes},
+		{"401", protected || login},
+		{"403", protected || readsBody && !login},
+		{"404", protected && reads},
+		{"409", protected && writes || strings.Contains(rt.path, "/external/")},
+		{"413", writes},
+		{"422", reads || protected && rt.method == http.MethodPost},
+		{"429", login || rt.method == http.MethodPut && rt.tag == "users"},
 		{"503", true},
 	} {
 		if e.occurs {
