@@ -209,18 +209,27 @@ func (tx *Tx) InsertVersion(ctx context.Context, org xyra.OrganizationID, v xyra
 	if err != nil {
 		return 0, err
 	}
-	for i, c := range v.Components {
-		tiers, err := encodeTiers(c)
-		if err != nil {
-			return 0, fmt.Errorf("encode tiers of component %d: %w", i, err)
+	return id, tx.insertComponents(ctx, org, id, v.Components)
+}
+
+func (tx *Tx) insertComponents(ctx context.Context, org xyra.OrganizationID, version xyra.VersionID, components []pricing.Component) error {
+	const columns = 9
+	for from := 0; from < len(components); from += rowsAtOnce {
+		part := components[from:min(from+rowsAtOnce, len(components))]
+		args := make([]any, 0, columns*len(part))
+		for i, c := range part {
+			tiers, err := encodeTiers(c)
+			if err != nil {
+				return fmt.Errorf("encode tiers of component %d: %w", from+i, err)
+			}
+			args = append(args, org, version, from+i, c.Kind, c.Type, c.Price, c.Frequency, c.Scheme, textOrNil(tiers))
 		}
-		if _, err := tx.exec(ctx, "insert component", `INSERT INTO billing_model_components
-			(organization_id, version_id, component, kind, type, price, frequency, scheme, tiers) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			org, id, i, c.Kind, c.Type, c.Price, c.Frequency, c.Scheme, textOrNil(tiers)); err != nil {
-			return 0, err
+		if _, err := tx.exec(ctx, "insert components", `INSERT INTO billing_model_components
+			(organization_id, version_id, component, kind, type, price, frequency, scheme, tiers) VALUES `+placeholders(len(part), columns), args...); err != nil {
+			return err
 		}
 	}
-	return id, nil
+	return nil
 }
 
 // UpdateBillingModel writes name, description and whether m is active, and sets updated_at to now. Prices are versions.
