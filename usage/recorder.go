@@ -80,7 +80,7 @@ var (
 // them was kept, unless it is ctx's: then the caller left while the commit was on its way, and only the database knows.
 func (r *Recorder) Record(ctx context.Context, caller xyra.Caller, drafts []Draft) ([]Result, error) {
 	t := &ticket{caller: caller, drafts: drafts, results: make([]Result, len(drafts))}
-	b, err := r.queues[int(drafts[0].Agent)%len(r.queues)].add(t)
+	b, err := r.queues[uint64(drafts[0].Agent)%uint64(len(r.queues))].add(t)
 	if err != nil {
 		return nil, xyra.Unavailable(err)
 	}
