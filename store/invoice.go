@@ -188,3 +188,14 @@ func (tx *Tx) UpdateInvoice(ctx context.Context, i xyra.Invoice) (xyra.Invoice, 
 		microsOrNil(i.PaymentDate), i.Notes, textOrNil(i.Metadata), xyra.Micros(i.UpdatedAt))
 	return i, err
 }
+
+// UpdateInvoiceCheckout notes the Stripe checkout session that pays an invoice, and the page where the customer does.
+func (tx *Tx) UpdateInvoiceCheckout(ctx context.Context, i xyra.Invoice, session, link string) error {
+	if _, err := tx.exec(ctx, "insert checkout session", `INSERT INTO checkout_sessions (id, organization_id, invoice_id) VALUES ($1, $2, $3)`,
+		session, i.Organization, i.ID); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, "update invoice checkout", `UPDATE invoices SET stripe_checkout_session_id = $3, stripe_payment_link = $4,
+		updated_at = $5 WHERE organization_id = $1 AND id = $2`, i.Organization, i.ID, session, link, xyra.Micros(tx.Now))
+	return err
+}
