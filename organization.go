@@ -24,8 +24,8 @@ type Organization struct {
 	ContactName  *string
 	ContactPhone *string
 	Timezone     string          // IANA name; decides the period of events recorded from now on
-	Settings     json.RawMessage // object; always holds "currency"
-	Currency     money.Currency  // billing currency: Settings' "currency"
+	Settings     json.RawMessage // object as sent; updates copy "currency" in if it is missing
+	Currency     money.Currency  // billing currency: the one Settings name, else USD
 	Stripe       *string         // Stripe's customer id
 	CreatedAt    time.Time
 	UpdatedAt    time.Time

@@ -53,9 +53,10 @@ var growing = []string{"agent_activity", "agents", "api_keys", "audit_entries", 
 
 // placeless are the statements that are right without the organization, by file and function.
 var placeless = map[string]string{
-	"store/apikey.go:Reader.APIKeyAnywhere":    "superusers read by id",
-	"store/apikey.go:Tx.UpdateAPIKeysDisabled": "a user's keys end in every organization",
-	"store/apikey.go:Tx.UpdateAPIKeysUsed":     "one write for the keys of all organizations",
+	"store/apikey.go:Reader.APIKeyAnywhere":             "superusers read by id",
+	"store/apikey.go:Tx.UpdateAPIKeysDisabled":          "a user's keys end in every organization",
+	"store/apikey.go:Tx.UpdateAPIKeysUsed":              "one write for the keys of all organizations",
+	"store/billingmodel.go:Reader.BillingModelAnywhere": "superusers read by id",
 }
 
 // Every statement on a table that grows names the organization, beyond the columns that it reads.

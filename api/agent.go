@@ -187,13 +187,13 @@ type billingConfigOut struct {
 	ModelID         xyra.BillingModelID `json:"model_id"`
 	ModelName       string              `json:"model_name"`
 	IsActive        bool                `json:"is_active"`
-	HybridConfig    *baseFeeOut         `json:"hybrid_config,omitempty"`
+	HybridConfig    *fixedFeeOut        `json:"hybrid_config,omitempty"`
 	SeatConfig      **seatConfigOut     `json:"seat_config,omitempty"`
 	ActivityConfigs *[]billedActionOut  `json:"activity_configs,omitempty"`
 	OutcomeConfigs  *[]billedOutcomeOut `json:"outcome_configs,omitempty"`
 }
 
-type baseFeeOut struct {
+type fixedFeeOut struct {
 	BaseFee money.Decimal `json:"base_fee"`
 }
 
@@ -217,7 +217,7 @@ func newBillingConfigOut(m xyra.BillingModel) billingConfigOut {
 	out := billingConfigOut{ModelType: m.Version.Type, ModelID: m.ID, ModelName: m.Name, IsActive: m.IsActive}
 	isHybrid := preset.Type == xyra.ModelHybrid
 	if isHybrid {
-		out.HybridConfig = &baseFeeOut{baseFee(preset)}
+		out.HybridConfig = &fixedFeeOut{baseFee(preset)}
 	}
 	if isHybrid || preset.Type == xyra.ModelSeat {
 		seat := newSeatConfigOut(preset)
