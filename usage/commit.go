@@ -20,6 +20,7 @@ type entry struct {
 	parts  []part
 	tiered []money.Decimal // the charges of tiered parts, by index of parts
 	twin   *entry          // an earlier entry of this batch under the same key
+	stored *xyra.Event     // what the database has had under the key since before this batch
 }
 
 func (e *entry) key() store.EventKey {
@@ -223,6 +224,7 @@ func replay(entries []*entry, known map[store.EventKey]xyra.Event) []*entry {
 			fresh = append(fresh, e)
 			continue
 		}
+		e.stored = &stored
 		*e.result = repeat(e, stored)
 	}
 	return fresh
@@ -242,11 +244,11 @@ func answerTwins(entries []*entry) {
 		if e.twin == nil {
 			continue
 		}
-		if e.twin.result.Err != nil {
-			*e.result = *e.twin.result
-			continue
+		first := e.twin.result.Event
+		if e.twin.stored != nil {
+			first = *e.twin.stored // the twin may have been refused where this one is a repeat
 		}
-		*e.result = repeat(e, e.twin.result.Event)
+		*e.result = repeat(e, first)
 	}
 }
 

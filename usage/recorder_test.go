@@ -80,6 +80,10 @@ func TestRecord_TwinsInOneRequestCountOnce(t *testing.T) {
 		if results[4].Err != nil || results[5].Err != nil || results[4].Event.ID == results[5].Event.ID {
 			t.Errorf("events without a key gave %+v and %+v", results[4], results[5])
 		}
+		afterwards := w.record(w.draft("a", "2"), w.draft("a", "1"))
+		if !xyra.HasCode(afterwards[0].Err, xyra.CodeConflict) || !afterwards[1].Replayed || afterwards[1].Event.ID != results[0].Event.ID {
+			t.Errorf("an altered repeat and a true one gave %+v and %+v", afterwards[0], afterwards[1])
+		}
 		w.wantTotals("9", "3.015")
 		w.verify()
 	})
