@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"xyra/api"
+	"xyra/auth"
+	"xyra/store"
+	"xyra/usage"
+)
+
+// How long a client may take. A request may wait for a commit, which is bounded by 30 seconds.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 60 * time.Second
+	writeTimeout  = 90 * time.Second
+	idleTimeout   = 120 * time.Second
+	headerMax     = 16 << 10
+	closeTimeout  = 35 * time.Second // for the recorder to commit what waits: longer than one commit may take
+)
+
+// instance is a running server with all it stands on.
+type instance struct {
+	db       *store.DB
+	gate     *auth.Gate
+	recorder *usage.Recorder
+	server   *http.Server
+	listener net.Listener
+	log      *slog.Logger
+}
+
+// tokenMinutesMax keeps the lifetime of a token within what a duration can hold.
+const tokenMinutesMax = 100 * 365 * 24 * 60
+
+// newInstance puts the pieces together on an open database and a listener, which it owns from then on.
+func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Options) *instance {
+	recorder := usage.New(db, usage.Options{Log: o.Log})
+	in := &instance{db: db, gate: gate, recorder: recorder, listener: listener, log: o.Log}
+	in.server = &http.Server{
+		Handler:           api.New(db, gate, recorder, o),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: headerMax,
+		ErrorLog:       slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug), // clients that break off, mostly
+	}
+	return in
+}
+
+// serve answers requests until ctx ends, then drains: no new connection, running requests end, waiting events commit.
+func (in *instance) serve(ctx context.Context, drain time.Duration) error {
+	broken := make(chan error, 1)
+	go func() { broken <- in.server.Serve(in.listener) }()
+	select {
+	case err := <-broken:
+		return errors.Join(fmt.Errorf("serve: %w", err), in.close())
+	case <-ctx.Done():
+	}
+	in.log.Info("draining: no new requests, running ones end")
+	ending, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	err := in.server.Shutdown(ending)
+	if err != nil {
+		err = fmt.Errorf("requests were still running %s after the signal and were cut off", drain)
+		in.server.Close() //nolint:errcheck // it cuts connections; there is nothing to save
+	}
+	err = errors.Join(err, in.close())
+	if err == nil {
+		in.log.Info("drained: every answered event is on disk")
+	}
+	return err
+}
+
+// close commits the events that wait and ends everything below the HTTP server.
+func (in *instance) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := in.recorder.Close(ctx)
+	if err != nil {
+		err = fmt.Errorf("commit the events that wait: %w", err)
+	}
+	in.gate.Close()
+	if closing := in.db.Close(); closing != nil {
+		err = errors.Join(err, fmt.Errorf("close the database: %w", closing))
+	}
+	return err
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"xyra/api"
+	"xyra/auth"
+	"xyra/store"
+)
+
+// serveCommand runs the server until it is told to end.
+type serveCommand struct{}
+
+// Run implements the command.
+func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
+	log, err := s.Log.logger(c)
+	if err != nil {
+		return err
+	}
+	if err := s.refuseReserved(); err != nil {
+		return err
+	}
+	s.warn(log)
+	options, err := s.apiOptions(log)
+	if err != nil {
+		return err
+	}
+	address, err := s.Listen.address()
+	if err != nil {
+		return err
+	}
+	target, err := s.Database.target()
+	if err != nil {
+		return err
+	}
+	if s.Listen.DrainTimeout <= 0 {
+		return badValue("XYRA_DRAIN_TIMEOUT", s.Listen.DrainTimeout.String(), "write a span such as 30s")
+	}
+	secret, err := s.Login.secret(target, log)
+	if err != nil {
+		return err
+	}
+	listener, err := listen(address)
+	if err != nil {
+		return err
+	}
+	db, _, err := target.openMigrated(ctx, log, s.Log.Slow)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	in, login, err := s.prepare(ctx, db, listener, secret, options)
+	if err != nil {
+		return errors.Join(err, listener.Close(), db.Close())
+	}
+	login.report(log)
+	s.banner(c, in.listener.Addr(), options, target, login)
+	return in.serve(ctx, s.Listen.DrainTimeout)
+}
+
+// prepare makes the server on an open database, with somebody who can sign in.
+func (s *settings) prepare(ctx context.Context, db *store.DB, listener net.Listener, secret []byte, o api.Options) (*instance, firstLogin, error) {
+	lifetime := time.Duration(s.Login.TokenMinutes) * time.Minute
+	gate := auth.New(db, auth.Options{Secret: secret, TokenLifetime: lifetime, Now: o.Now, Log: o.Log})
+	login, err := s.Login.ensureSuperuser(ctx, db, gate, !isLoopback(listener.Addr()))
+	if err != nil {
+		return nil, firstLogin{}, err
+	}
+	return newInstance(db, listener, gate, o), login, nil
+}
+
+// apiOptions are the settings that the API acts by.
+func (s *settings) apiOptions(log *slog.Logger) (o api.Options, err error) {
+	o = api.Options{Docs: s.API.Docs, Signup: s.API.Signup, WebhookSecret: s.Payment.WebhookSecret, Now: time.Now, Log: log}
+	if o.Prefix, err = s.API.prefix(); err != nil {
+		return o, err
+	}
+	if o.CORSOrigins, err = s.API.origins(); err != nil {
+		return o, err
+	}
+	if o.TrustedProxies, err = s.Listen.proxies(); err != nil {
+		return o, err
+	}
+	if s.Login.TokenMinutes < 1 || s.Login.TokenMinutes > tokenMinutesMax {
+		return o, badValue("ACCESS_TOKEN_EXPIRE_MINUTES", strconv.FormatInt(s.Login.TokenMinutes, 10), "write a number of minutes from 1 to 100 years")
+	}
+	return o, nil
+}
+
+// refuseReserved ends with a clear line what would be ignored silently otherwise.
+func (s *settings) refuseReserved() error {
+	if s.Azure.VaultURL != "" {
+		return errors.New("AZURE_KEY_VAULT_URL is set, and this version reads no secrets from a vault: unset it and set SECRET_KEY, the POSTGRES variables and the STRIPE variables directly")
+	}
+	if s.Listen.Metrics != "" {
+		return errors.New("METRICS_ADDR is set, and this version has no metrics: unset it")
+	}
+	return nil
+}
+
+// warn says what is accepted and does less than its name promises.
+func (s *settings) warn(log *slog.Logger) {
+	if s.Payment.StripeKey != "" {
+		log.Warn("STRIPE_API_KEY is set, and this version does not call Stripe: no customers or checkouts are made there, their fields stay null")
+	}
+	if !s.Database.isPostgres() && (os.Getenv("POSTGRES_DB") != "" || os.Getenv("POSTGRES_USER") != "") {
+		log.Warn("POSTGRES variables are set without POSTGRES_SERVER: the embedded SQLite is used")
+	}
+}
+
+// banner says where everything is.
+func (s *settings) banner(c console, listening net.Addr, o api.Options, t target, login firstLogin) {
+	at := localURL(listening.String())
+	line := func(name, value string) { fmt.Fprintf(c.out, "  %-9s %s\n", name, value) }
+	fmt.Fprintf(c.out, "%s %s serves\n", s.API.Project, version())
+	line("API", at+o.Prefix)
+	if o.Docs {
+		line("Docs", at+"/docs  "+at+"/redoc")
+	}
+	line("Database", t.name)
+	if t.URL == "" {
+		line("", "one node: a single server process on this file; POSTGRES_SERVER is for more")
+	}
+	if !isLoopback(listening) {
+		line("Reach", "from every machine that can reach "+listening.String()+"; put TLS in front of it")
+	}
+	switch {
+	case login.missing != "":
+		line("Login", login.missing)
+	case login.password != "":
+		line("Login", login.email+" with the password "+login.password)
+		line("", "shown this once; change it with: xyra passwd "+login.email)
+	case login.created && s.Login.Password == passwordDefault:
+		line("Login", login.email+" with the password "+passwordDefault+", on this machine alone")
+	case login.created:
+		line("Login", login.email+" with the password in FIRST_SUPERUSER_PASSWORD")
+	default:
+		line("Login", "as before; a new password: xyra passwd EMAIL")
+	}
+	line("Stop", "Ctrl-C or SIGTERM: running requests end, waiting events are committed")
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+)
+
+// settings are all options of the program, in the groups that --help shows.
+type settings struct {
+	Listen   listenSettings   `embed:"" group:"Listening:"`
+	API      apiSettings      `embed:"" group:"API:"`
+	Login    loginSettings    `embed:"" group:"Logins and secrets:"`
+	Database databaseSettings `embed:"" group:"Database (PostgreSQL if POSTGRES_SERVER or DATABASE_URL is set, else SQLite in XYRA_DATA_DIR):"`
+	Payment  paymentSettings  `embed:"" group:"Payments:"`
+	Azure    azureSettings    `embed:"" group:"Azure:"`
+	Log      logSettings      `embed:"" group:"Logs:"`
+}
+
+// listenSettings say where the server listens and whom it believes.
+type listenSettings struct {
+	Address        string        `name:"addr" env:"XYRA_ADDR" placeholder:"127.0.0.1:8000" help:"Address and port to listen on; wins over PORT. Default 127.0.0.1:8000, on this machine only."`
+	Port           int           `env:"PORT" placeholder:"8000" help:"Port alone: listen on all addresses. Default none."`
+	TrustedProxies string        `env:"TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Networks of proxies whose X-Forwarded-For is believed. Default none."`
+	DrainTimeout   time.Duration `env:"XYRA_DRAIN_TIMEOUT" default:"30s" help:"How long running requests may take to end after SIGTERM."`
+	Metrics        string        `name:"metrics-addr" env:"METRICS_ADDR" placeholder:"ADDR" help:"Reserved for a listener of metrics, which this version does not have: it refuses to start. Default off."`
+}
+
+// apiSettings say what the API offers.
+type apiSettings struct {
+	Prefix  string `name:"api-prefix" env:"API_V1_STR" default:"/api/v1" help:"Path below which the API's routes are."`
+	Project string `name:"project-name" env:"PROJECT_NAME" default:"Xyra" help:"The installation's name, in the banner."`
+	Origins string `name:"cors-origins" env:"CORS_ORIGINS" default:"http://localhost:3000" help:"Origins whose web pages may call the API: commas between them, or a JSON list; [] for none."`
+	Signup  bool   `name:"signup-enabled" env:"SIGNUP_ENABLED" default:"false" negatable:"" help:"Let anybody create an account without organization. Default false."`
+	Docs    bool   `name:"docs-enabled" env:"DOCS_ENABLED" default:"true" negatable:"" help:"Serve /docs, /redoc and /openapi.json. Default true."`
+}
+
+// loginSettings are about tokens and the first person.
+type loginSettings struct {
+	Secret       string `name:"secret-key" env:"SECRET_KEY" placeholder:"TEXT" help:"Signs access tokens; the same on all replicas, 32 characters or more. Default: with SQLite one is made and kept in the data folder, with PostgreSQL it is required."`
+	TokenMinutes int64  `name:"access-token-expire-minutes" env:"ACCESS_TOKEN_EXPIRE_MINUTES" default:"11520" help:"How long an access token works."`
+	Email        string `name:"first-superuser" env:"FIRST_SUPERUSER" default:"admin@example.com" help:"Created at start while there is no active superuser."`
+	Password     string `name:"first-superuser-password" env:"FIRST_SUPERUSER_PASSWORD" placeholder:"TEXT" help:"The first superuser's password; \"admin\" only while listening on this machine alone. Default: a random one, printed once."`
+}
+
+// databaseSettings select and bound the database.
+type databaseSettings struct {
+	Dir      string `name:"data-dir" env:"XYRA_DATA_DIR" default:"./data" help:"Folder of the SQLite file xyra.db and the generated secret."`
+	URL      string `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"postgres:// address of the database; wins over the POSTGRES variables. Default none."`
+	Server   string `name:"postgres-server" env:"POSTGRES_SERVER" placeholder:"HOST" help:"Host name, address, or folder of a socket. Default none: SQLite."`
+	Port     int    `name:"postgres-port" env:"POSTGRES_PORT" default:"5432" help:"Port."`
+	User     string `name:"postgres-user" env:"POSTGRES_USER" default:"postgres" help:"User."`
+	Password string `name:"postgres-password" env:"POSTGRES_PASSWORD" placeholder:"TEXT" help:"Password. Default none."`
+	Name     string `name:"postgres-db" env:"POSTGRES_DB" default:"xyra" help:"Database."`
+	Options  string `name:"postgres-options" env:"POSTGRES_OPTIONS" placeholder:"sslmode=require&…" help:"More connection parameters. Default none."`
+	ConnsMax int    `name:"postgres-conns-max" env:"XYRA_POSTGRES_CONNS" default:"24" help:"Connections to PostgreSQL at most."`
+}
+
+// paymentSettings are Stripe's.
+type paymentSettings struct {
+	StripeKey     string `name:"stripe-api-key" env:"STRIPE_API_KEY" placeholder:"TEXT" help:"Accepted, not used by this version: no customer or checkout is created at Stripe. Default none."`
+	WebhookSecret string `name:"stripe-webhook-secret" env:"STRIPE_WEBHOOK_SECRET" placeholder:"TEXT" help:"Verifies Stripe's webhooks. Default none: every webhook is refused."`
+}
+
+// azureSettings are accepted so that deployments that set them start; only the vault would change what the program does.
+type azureSettings struct {
+	VaultURL     string `name:"azure-key-vault-url" env:"AZURE_KEY_VAULT_URL" placeholder:"URL" help:"Reserved for secrets from a vault, which this version does not read: it refuses to start. Default none."`
+	TenantID     string `name:"azure-tenant-id" env:"AZURE_TENANT_ID" placeholder:"ID" help:"Accepted, not used without the vault. Default none."`
+	ClientID     string `name:"azure-client-id" env:"AZURE_CLIENT_ID" placeholder:"ID" help:"Accepted, not used without the vault. Default none."`
+	ClientSecret string `name:"azure-client-secret" env:"AZURE_CLIENT_SECRET" placeholder:"TEXT" help:"Accepted, not used without the vault. Default none."`
+}
+
+// logSettings say how much is logged, to standard error.
+type logSettings struct {
+	Format string        `name:"log-format" env:"LOG_FORMAT" default:"text" help:"text or json."`
+	Level  string        `name:"log-level" env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
+	Slow   time.Duration `name:"log-slow-after" env:"XYRA_LOG_SLOW_AFTER" default:"500ms" help:"Database statements slower than this are warned of."`
+}
+
+// logger builds the program's log.
+func (s logSettings) logger(c console) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.Level)); err != nil {
+		return nil, badValue("LOG_LEVEL", s.Level, "use debug, info, warn or error")
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch s.Format {
+	case "text":
+		return slog.New(slog.NewTextHandler(c.err, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(c.err, options)), nil
+	}
+	return nil, badValue("LOG_FORMAT", s.Format, "use text or json")
+}
