@@ -38,6 +38,7 @@ type ticket struct {
 	caller  xyra.Caller
 	drafts  []Draft
 	results []Result
+	kept    *Kept
 }
 
 // batch is the tickets of one commit. done is closed when their results are there.
@@ -79,8 +80,12 @@ var (
 // Record commits the drafts in one transaction and returns a result for each, in order. An error means that nothing of
 // them was kept, unless it is ctx's: then the caller left while the commit was on its way, and only the database knows.
 func (r *Recorder) Record(ctx context.Context, caller xyra.Caller, drafts []Draft) ([]Result, error) {
-	t := &ticket{caller: caller, drafts: drafts, results: make([]Result, len(drafts))}
-	b, err := r.queues[uint64(drafts[0].Agent)%uint64(len(r.queues))].add(t)
+	return r.RecordKept(ctx, caller, drafts, nil)
+}
+
+// wait queues a ticket and returns its results when they are on disk.
+func (r *Recorder) wait(ctx context.Context, t *ticket) ([]Result, error) {
+	b, err := r.queues[uint64(t.drafts[0].Agent)%uint64(len(r.queues))].add(t)
 	if err != nil {
 		return nil, xyra.Unavailable(err)
 	}
