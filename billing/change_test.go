@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,6 +114,39 @@ func TestCreate_KeepsTheOrderOfManyLines(t *testing.T) {
 		}
 		if len(read.Lines) != len(many) {
 			t.Errorf("%d lines", len(read.Lines))
+		}
+	})
+}
+
+// Lists show the newest invoice first, of one instant the later one, page by page and by exact status.
+func TestInvoices_NewestFirst(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db, "USD", "UTC")
+		first, second := w.mustCreate().ID, w.mustCreate().ID
+		clock.Advance(-time.Hour)
+		oldest := w.mustCreate().ID
+		w.cancel(first)
+		for _, c := range []struct {
+			status      string
+			skip, limit int64
+			want        []xyra.InvoiceID
+		}{
+			{"", 0, 100, []xyra.InvoiceID{second, first, oldest}},
+			{"", 1, 1, []xyra.InvoiceID{first}},
+			{"pending", 0, 100, []xyra.InvoiceID{second, oldest}},
+			{"Pending", 0, 100, nil},
+		} {
+			list, err := db.Invoices(t.Context(), w.org, c.status, c.skip, c.limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []xyra.InvoiceID
+			for _, i := range list {
+				got = append(got, i.ID)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q from %d, %d: %v, want %v", c.status, c.skip, c.limit, got, c.want)
+			}
 		}
 	})
 }

@@ -69,11 +69,6 @@ func (r Reader) Invoices(ctx context.Context, organization xyra.OrganizationID, 
 		WHERE organization_id = $1 AND status = $2 ORDER BY issue_date DESC, id DESC LIMIT $3 OFFSET $4`, organization, status, limit, skip)
 }
 
-// InvoiceNumberTaken tells whether any invoice of the installation has this number.
-func (r Reader) InvoiceNumberTaken(ctx context.Context, number string) (bool, error) {
-	return value[bool](ctx, r, "invoice number", `SELECT EXISTS (SELECT 1 FROM invoice_numbers WHERE number = $1)`, number)
-}
-
 // GeneratedInvoice reads, without lines, the invoice that was generated for a period in a currency and is not cancelled.
 func (r Reader) GeneratedInvoice(ctx context.Context, organization xyra.OrganizationID, period xyra.Period, currency money.Currency) (xyra.Invoice, error) {
 	return one(ctx, r, "Invoice", "generated invoice", scanInvoice, `SELECT `+invoiceColumns+` FROM invoices
