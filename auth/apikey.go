@@ -129,6 +129,11 @@ func lockAPIKey(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.A
 }
 
 func saveAPIKey(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.APIKeyID, change APIKeyChange, purpose string) (xyra.APIKey, error) {
+	if change.IsActive != nil || change.ExpiresAt != nil {
+		if err := tx.PauseRecording(ctx); err != nil {
+			return xyra.APIKey{}, err
+		}
+	}
 	k, err := lockAPIKey(ctx, tx, caller, id, purpose)
 	if err != nil {
 		return k, err
@@ -144,6 +149,9 @@ func saveAPIKey(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.A
 
 // DeleteAPIKey ends a key for ever.
 func DeleteAPIKey(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.APIKeyID) error {
+	if err := tx.PauseRecording(ctx); err != nil {
+		return err
+	}
 	k, err := lockAPIKey(ctx, tx, caller, id, "delete API keys")
 	if err != nil {
 		return err

@@ -82,6 +82,9 @@ func (g *Gate) SetPassword(ctx context.Context, email, password string) error {
 		return err
 	}
 	return g.db.Tx(ctx, func(tx *store.Tx) error {
+		if err := tx.PauseRecording(ctx); err != nil {
+			return err
+		}
 		found, err := tx.UserByEmail(ctx, xyra.EmailKey(email))
 		if err != nil {
 			return err

@@ -140,6 +140,12 @@ func (c UserChange) applyTo(u *xyra.User) (fields []string) {
 	return fields
 }
 
+// endsCredentials tells whether tokens or keys of the user may hold no longer: events that come with them must not be
+// committed after the change.
+func (c UserChange) endsCredentials() bool {
+	return c.PasswordHash != nil || c.Role != nil || c.IsSuperuser != nil || c.IsActive != nil || c.Organization != nil
+}
+
 // moves tells whether the change takes a user into another organization or out of the present one.
 func (c UserChange) moves(u xyra.User) bool {
 	if c.Organization == nil {
@@ -152,6 +158,11 @@ func (c UserChange) moves(u xyra.User) bool {
 // UpdateUser makes a change to a user whom the caller reaches. Deactivation and a change of organization disable the
 // user's API keys.
 func UpdateUser(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.UserID, change UserChange) (xyra.User, error) {
+	if change.endsCredentials() {
+		if err := tx.PauseRecording(ctx); err != nil {
+			return xyra.User{}, err
+		}
+	}
 	if isFalse(change.IsActive) || isFalse(change.IsSuperuser) {
 		if err := lockSuperusers(ctx, tx); err != nil {
 			return xyra.User{}, err
@@ -206,6 +217,9 @@ func saveUser(ctx context.Context, tx *store.Tx, caller xyra.Caller, u xyra.User
 
 // DeleteUser archives a user and returns what was; the user's API keys end. Only superusers reach it.
 func DeleteUser(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.UserID) (xyra.User, error) {
+	if err := tx.PauseRecording(ctx); err != nil {
+		return xyra.User{}, err
+	}
 	if err := lockSuperusers(ctx, tx); err != nil {
 		return xyra.User{}, err
 	}
