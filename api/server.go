@@ -99,7 +99,7 @@ func (s *Server) refuseMethod(routes []*route) http.HandlerFunc {
 	sort.Strings(methods)
 	return func(w http.ResponseWriter, r *http.Request) {
 		if protected {
-			if _, err := s.caller(r); err != nil {
+			if _, err := s.gate.Caller(r.Context(), r.Header.Get("Authorization")); err != nil {
 				s.write(w, r, s.answerError(r, err))
 				return
 			}
@@ -153,9 +153,14 @@ func (s *Server) admit(c *call) (err error) {
 	if c.route.rights.public {
 		return nil
 	}
-	if c.caller, err = s.caller(c.request); err != nil {
+	identify := s.gate.Caller
+	if c.route.recording {
+		identify = s.gate.CallerRecent // the recorder asks again
+	}
+	if c.caller, err = identify(c.context(), c.request.Header.Get("Authorization")); err != nil {
 		return err
 	}
+	c.caller.Request = requestID(c.context())
 	if !c.route.rights.admit(c.caller) {
 		return xyra.Forbidden(c.route.rights.denied())
 	}
@@ -163,12 +168,6 @@ func (s *Server) admit(c *call) (err error) {
 		return xyra.Forbidden("Organization is suspended")
 	}
 	return nil
-}
-
-func (s *Server) caller(r *http.Request) (xyra.Caller, error) {
-	caller, err := s.gate.Caller(r.Context(), r.Header.Get("Authorization"))
-	caller.Request = requestID(r.Context())
-	return caller, err
 }
 
 // answerError turns an error into its answer; what no caller may read is logged here, once.

@@ -23,13 +23,13 @@ type AgentState struct {
 // UserState is what recording needs to know of a user who calls.
 type UserState struct {
 	Organization xyra.OrganizationID
+	Active       bool
 	Superuser    bool
-	Role         xyra.Role
 	TokenVersion int64
 }
 
 // RecordingState is what holds for the agents and callers of a batch until the recording commits. Agents that do not
-// exist, users that are inactive or archived and keys that are no longer usable are missing from the maps.
+// exist, users that are archived and keys that are no longer usable are missing from the maps.
 type RecordingState struct {
 	Agents map[xyra.AgentID]AgentState
 	Users  map[xyra.UserID]UserState
@@ -41,8 +41,8 @@ const agentStateText = `SELECT a.organization_id, a.id, a.external_id, a.archive
 	o.currency, o.timezone, o.status
 	FROM agents a JOIN organizations o ON o.id = a.organization_id WHERE a.id = ANY($1)`
 
-const userStateText = `SELECT id, organization_id, is_superuser, role, token_version FROM users
-	WHERE id = ANY($1) AND is_active AND archived_at IS NULL`
+const userStateText = `SELECT id, organization_id, is_active, is_superuser, token_version FROM users
+	WHERE id = ANY($1) AND archived_at IS NULL`
 
 // A key works while it and its owner do, in the organization it was made for.
 const keyStateText = `SELECT k.id, k.organization_id FROM api_keys k JOIN users u ON u.id = k.user_id
@@ -61,7 +61,7 @@ func (rec *Recording) State(ctx context.Context, agents []xyra.AgentID, users []
 		steps = append(steps, &step{name: "user states", text: userStateText, args: []any{int64s(users)}, scan: func(r row) error {
 			var id xyra.UserID
 			var u UserState
-			err := r.Scan(&id, orZero[xyra.OrganizationID]{&u.Organization}, &u.Superuser, &u.Role, &u.TokenVersion)
+			err := r.Scan(&id, orZero[xyra.OrganizationID]{&u.Organization}, &u.Active, &u.Superuser, &u.TokenVersion)
 			state.Users[id] = u
 			return err
 		}})

@@ -42,7 +42,7 @@ func (r *Recorder) commit(tickets []*ticket) error {
 	}
 	return r.db.Record(ctx, func(rec *store.Recording) error {
 		entries, err := r.admit(ctx, rec, tickets, ids)
-		if err != nil || len(entries) == 0 {
+		if err != nil || len(entries) == 0 && !keepsAnswer(tickets) {
 			return err
 		}
 		if err := claimRecords(ctx, rec, entries); err != nil {
@@ -54,6 +54,9 @@ func (r *Recorder) commit(tickets []*ticket) error {
 		}
 		answerTwins(entries)
 		if err := repointRecords(ctx, rec, entries); err != nil {
+			return err
+		}
+		if err := keepAnswers(ctx, rec, tickets); err != nil {
 			return err
 		}
 		hours, periods, seen := rollups(fresh)
@@ -127,18 +130,22 @@ func (r *Recorder) prepare(ctx context.Context, rec *store.Recording, state stor
 	return nil, nil
 }
 
-// mayRecord checks the caller as the database knows it now, then the agent.
+// mayRecord checks the caller as the database knows it now, with the texts of the HTTP wall, then the agent.
 func mayRecord(state store.RecordingState, caller xyra.Caller, id xyra.AgentID) (store.AgentState, error) {
-	unknown := xyra.Unauthenticated("Could not validate credentials")
 	organization, superuser := caller.Organization, false
 	if caller.IsKey() {
 		if of, usable := state.Keys[caller.Key]; !usable || of != caller.Organization {
-			return store.AgentState{}, unknown
+			return store.AgentState{}, xyra.Unauthenticated("Could not validate credentials")
 		}
 	} else {
-		user, active := state.Users[caller.User]
-		if !active || user.TokenVersion != caller.TokenVersion {
-			return store.AgentState{}, unknown
+		user, exists := state.Users[caller.User]
+		switch {
+		case !exists:
+			return store.AgentState{}, xyra.Unauthenticated("User not found")
+		case user.TokenVersion != caller.TokenVersion:
+			return store.AgentState{}, xyra.Unauthenticated("Could not validate credentials")
+		case !user.Active:
+			return store.AgentState{}, xyra.Unauthenticated("Inactive user")
 		}
 		organization, superuser = user.Organization, user.Superuser
 	}
