@@ -101,7 +101,7 @@ func (s *Server) analyticsSummary(c *call, in *rangeIn) (analyticsSummaryOut, er
 		return analyticsSummaryOut{}, err
 	}
 	period := in.period(c.now)
-	statistics, err := c.statistics(c.context(), fleet, period.span())
+	statistics, err := c.statistics(fleet, period.span())
 	total := statistics.In(organization.Currency)
 	return analyticsSummaryOut{
 		Organization: organization.ID, Name: organization.Name, Period: period,
@@ -218,14 +218,12 @@ func (s *Server) activityBreakdown(c *call, in *rangeIn) (breakdownOut, error) {
 		return breakdownOut{}, err
 	}
 	period := in.period(c.now)
-	rows, err := c.db().UsageByType(c.context(), organization.ID, fleet.ever, c.cut(period.span()))
+	rows, err := c.db().UsageByType(c.context(), organization.ID, fleet.ever, c.cut(period.span()), xyra.Activity)
 	out := breakdownOut{Organization: organization.ID, Name: organization.Name, Period: period, ActivityTypes: map[string]activityTypeOut{}}
 	counts := map[string]int64{}
 	for _, u := range rows {
-		if u.Kind == xyra.Activity {
-			counts[u.Type] += u.Count
-			out.TotalActivities += u.Count
-		}
+		counts[u.Type] += u.Count
+		out.TotalActivities += u.Count
 	}
 	for typ, count := range counts {
 		if count != 0 {

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"context"
-
 	"xyra"
 	"xyra/money"
 )
@@ -113,7 +111,7 @@ func (s *Server) organizationStats(c *call, in *organizationStatsIn) (organizati
 	if err != nil {
 		return organizationStatsOut{}, err
 	}
-	statistics, err := c.statistics(c.context(), fleet, xyra.Through(c.now.AddDate(0, 0, -statisticsDays), c.now))
+	statistics, err := c.statistics(fleet, xyra.Through(c.now.AddDate(0, 0, -statisticsDays), c.now))
 	if err != nil {
 		return organizationStatsOut{}, err
 	}
@@ -152,7 +150,7 @@ func (c *call) fleet(organization xyra.OrganizationID) (fleet, error) {
 }
 
 // statistics adds up what the whole fleet did in a span.
-func (c *call) statistics(ctx context.Context, f fleet, span xyra.Span) (xyra.Statistics, error) {
-	rows, err := c.db().UsageTotal(ctx, f.organization, f.ever, c.cut(span))
+func (c *call) statistics(f fleet, span xyra.Span) (xyra.Statistics, error) {
+	rows, err := c.db().UsageTotal(c.context(), f.organization, f.ever, c.cut(span))
 	return xyra.SumUsage(rows), err
 }

@@ -115,7 +115,8 @@ func (s *Server) billingSummary(c *call, in *billingSummaryIn) (billingSummaryOu
 	if end != nil {
 		span.To = xyra.Through(*end, *end).To
 	}
-	rows, err := c.db().UsageByType(c.context(), agent.Organization, []xyra.AgentID{agent.ID}, c.cut(span))
+	rows, err := c.db().UsageByType(c.context(), agent.Organization, []xyra.AgentID{agent.ID}, c.cut(span),
+		xyra.Activity, xyra.Cost, xyra.Outcome)
 	if err != nil {
 		return billingSummaryOut{}, err
 	}

@@ -29,9 +29,9 @@ const (
 	agentUsage = `SELECT -1, agent_id, kind, '', currency, ` + hourSums + usageHours + `GROUP BY agent_id, kind, currency
 		UNION ALL SELECT 0, agent_id, kind, '', currency, ` + edgeSums + usageEdge0 + `GROUP BY agent_id, kind, currency
 		UNION ALL SELECT 1, agent_id, kind, '', currency, ` + edgeSums + usageEdge1 + `GROUP BY agent_id, kind, currency`
-	typeUsage = `SELECT -1, 0, kind, type, currency, ` + hourSums + usageHours + `GROUP BY kind, type, currency
-		UNION ALL SELECT 0, 0, kind, type, currency, ` + edgeSums + usageEdge0 + `GROUP BY kind, type, currency
-		UNION ALL SELECT 1, 0, kind, type, currency, ` + edgeSums + usageEdge1 + `GROUP BY kind, type, currency`
+	typeUsage = `SELECT -1, 0, kind, type, currency, ` + hourSums + usageHours + `AND kind = ANY($11) GROUP BY kind, type, currency
+		UNION ALL SELECT 0, 0, kind, type, currency, ` + edgeSums + usageEdge0 + `AND kind = ANY($11) GROUP BY kind, type, currency
+		UNION ALL SELECT 1, 0, kind, type, currency, ` + edgeSums + usageEdge1 + `AND kind = ANY($11) GROUP BY kind, type, currency`
 )
 
 // UsageTotal is what some agents of an organization used in a span that is cut.
@@ -44,12 +44,16 @@ func (r Reader) UsageByAgent(ctx context.Context, organization xyra.Organization
 	return r.usage(ctx, "usage by agent", agentUsage, organization, agents, cut)
 }
 
-// UsageByType is UsageTotal with the types kept apart.
-func (r Reader) UsageByType(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.HourUsage, error) {
-	return r.usage(ctx, "usage by type", typeUsage, organization, agents, cut)
+// UsageByType is UsageTotal of some kinds with the types kept apart.
+func (r Reader) UsageByType(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut, kinds ...xyra.EventKind) ([]xyra.HourUsage, error) {
+	numbers := make([]int64, len(kinds))
+	for i, kind := range kinds {
+		numbers[i] = int64(kind)
+	}
+	return r.usage(ctx, "usage by type", typeUsage, organization, agents, cut, numbers)
 }
 
-func (r Reader) usage(ctx context.Context, name, statement string, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.HourUsage, error) {
+func (r Reader) usage(ctx context.Context, name, statement string, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut, more ...any) ([]xyra.HourUsage, error) {
 	if len(agents) == 0 {
 		return nil, nil
 	}
@@ -62,9 +66,9 @@ func (r Reader) usage(ctx context.Context, name, statement string, organization 
 		return u, err
 	}
 	first, second := cut.Edges[0], cut.Edges[1]
-	return collect(ctx, r, name, scan, statement, organization, int64s(agents), xyra.Micros(cut.Hours.From), xyra.Micros(cut.Hours.To),
-		xyra.Micros(first.From), xyra.Micros(first.To), xyra.Micros(second.From), xyra.Micros(second.To),
-		xyra.Micros(first.From.Truncate(time.Hour)), xyra.Micros(second.From.Truncate(time.Hour)))
+	args := []any{organization, int64s(agents), micros(cut.Hours.From), micros(cut.Hours.To), micros(first.From), micros(first.To),
+		micros(second.From), micros(second.To), micros(first.From.Truncate(time.Hour)), micros(second.From.Truncate(time.Hour))}
+	return collect(ctx, r, name, scan, statement, append(args, more...)...)
 }
 
 // UsageByDay is what one agent used in a span of whole UTC days, the days kept apart: Hour is a day's first hour.
@@ -74,7 +78,7 @@ func (r Reader) UsageByDay(ctx context.Context, organization xyra.OrganizationID
 	}
 	return collect(ctx, r, "usage by day", scan, `SELECT $3 + (hour - $3) / 86400000000 * 86400000000 AS day, kind, currency, `+hourSums+`
 		FROM usage_hours WHERE organization_id = $1 AND agent_id = $2 AND hour >= $3 AND hour < $4 GROUP BY day, kind, currency`,
-		organization, agent, xyra.Micros(days.From), xyra.Micros(days.To))
+		organization, agent, micros(days.From), micros(days.To))
 }
 
 // BillableEvents are an agent's costs and charged events in a span, by timestamp, then id, then kind.
@@ -85,7 +89,7 @@ func (r Reader) BillableEvents(ctx context.Context, organization xyra.Organizati
 	return collect(ctx, r, "billable events", scan, `SELECT kind, id, type, quantity, currency, timestamp, details, charge FROM events
 		WHERE organization_id = $1 AND agent_id = $2 AND timestamp >= $3 AND timestamp < $4 AND (kind = 2 OR charge > '0')
 		ORDER BY timestamp, id, kind LIMIT $5 OFFSET $6`,
-		organization, agent, xyra.Micros(span.From), xyra.Micros(span.To), limit, skip)
+		organization, agent, micros(span.From), micros(span.To), limit, skip)
 }
 
 // Fleet lists all agents that an organization ever had, by id, with nothing but ID, Name, IsActive and Archived set.

@@ -135,13 +135,13 @@ func TestUsage_IsExactForAnyInstants(t *testing.T) {
 				rows := slices.DeleteFunc(slices.Clone(byAgent), func(u xyra.HourUsage) bool { return u.Agent != agent })
 				compareStatistics(t, fmt.Sprint("agent ", agent, " in ", span), xyra.SumUsage(rows), naive(events, func(e xyra.Event) bool { return within(e) && e.Agent == agent }))
 			}
-			byType, err := db.UsageByType(t.Context(), 1, []xyra.AgentID{1, 2}, cut)
+			byType, err := db.UsageByType(t.Context(), 1, []xyra.AgentID{1, 2}, cut, xyra.Activity, xyra.Outcome)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, typ := range []string{"a", "b"} {
 				rows := slices.DeleteFunc(slices.Clone(byType), func(u xyra.HourUsage) bool { return u.Type != typ })
-				compareStatistics(t, fmt.Sprint("type ", typ, " in ", span), xyra.SumUsage(rows), naive(events, func(e xyra.Event) bool { return within(e) && e.Type == typ }))
+				compareStatistics(t, fmt.Sprint("type ", typ, " in ", span), xyra.SumUsage(rows), naive(events, func(e xyra.Event) bool { return within(e) && e.Type == typ && e.Kind != xyra.Cost }))
 			}
 		}
 	})
