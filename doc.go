@@ -20,5 +20,6 @@
 //	Usage         what events add up to, kept per hour (for analytics) and per period (for invoices).
 //	Invoice       a bill of lines in one currency; generated for a period, or written by hand.
 //	Line          one row of an invoice: quantity times unit price, rounded once.
+//	Job           work promised in the transaction of its cause and done after it, at least once.
 //	Audit entry   who changed what and when; each entry carries the hash of the one before.
 package xyra

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"xyra"
@@ -31,6 +32,7 @@ type DB struct {
 	log      *slog.Logger
 	now      func() time.Time
 	eventIDs idBlock
+	jobWatch atomic.Pointer[func(kind string)]
 
 	recordingMu         sync.Mutex
 	recordingStatements map[string]*sql.Stmt // SQLite: the ingest path's, by text
@@ -41,6 +43,8 @@ type Tx struct {
 	Reader
 	Now   time.Time // UTC, whole microseconds: the one present moment of this transaction
 	audit []auditRow
+
+	jobKinds []string // of jobs that become due by this transaction
 }
 
 // Reader reads, from a pool or inside a transaction.
@@ -149,6 +153,7 @@ func (db *DB) tryTx(ctx context.Context, f func(*Tx) error) error {
 	if err := sqlTx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	db.announceJobs(tx.jobKinds)
 	return nil
 }
 
