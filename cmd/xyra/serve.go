@@ -59,6 +59,11 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), db.Close())
 	}
+	profiles, err := serveProfiles(s.Listen.Profiles, log)
+	if err != nil {
+		return errors.Join(err, in.listener.Close(), in.close())
+	}
+	defer profiles.Close() //nolint:errcheck // it has nothing to lose
 	login.report(log)
 	s.banner(c, in.listener.Addr(), options, target, login)
 	return in.serve(ctx, s.Listen.DrainTimeout)

@@ -23,6 +23,7 @@ type listenSettings struct {
 	TrustedProxies string        `env:"TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Networks of proxies whose X-Forwarded-For is believed. Default none."`
 	DrainTimeout   time.Duration `env:"XYRA_DRAIN_TIMEOUT" default:"30s" help:"How long running requests may take to end after SIGTERM."`
 	Metrics        string        `name:"metrics-addr" env:"METRICS_ADDR" placeholder:"ADDR" help:"Reserved for a listener of metrics, which this version does not have: it refuses to start. Default off."`
+	Profiles       string        `name:"pprof-addr" env:"PPROF_ADDR" placeholder:"127.0.0.1:6060" help:"Listener of its own for Go's profiles, below /debug/pprof/; keep it on this machine. Default off."`
 }
 
 // apiSettings say what the API offers.
