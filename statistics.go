@@ -27,45 +27,59 @@ type Edge struct {
 	Subtracted bool
 }
 
-// Cut is a span as sums are read: whole UTC hours from the rollups, and at most two edges from the raw events. Unused
-// parts are empty.
+// Cut is a span as sums are read: whole UTC days and, before and after them, hours from the rollups, and at most two
+// edges from the raw events. Unused parts are empty.
 type Cut struct {
-	Hours Span
+	Days  Span
+	Hours [2]Span
 	Edges [2]Edge
 }
 
 // Cut splits the span so that its parts make its exact sum. Of each hour that the span cuts it takes the side with less
 // time in which there can be events: none is later than latest.
 func (s Span) Cut(latest time.Time) Cut {
+	hours, edges := s.cutHours(latest)
+	cut := Cut{Hours: [2]Span{hours}, Edges: edges}
+	days := Span{hours.From.Add(day - time.Hour).Truncate(day), hours.To.Truncate(day)}
+	if !days.Empty() {
+		cut.Days, cut.Hours = days, [2]Span{{hours.From, days.From}, {days.To, hours.To}}
+	}
+	return cut
+}
+
+const day = 24 * time.Hour
+
+// cutHours splits the span into whole hours and edges.
+func (s Span) cutHours(latest time.Time) (hours Span, edges [2]Edge) {
 	if s.Empty() {
-		return Cut{}
+		return hours, edges
 	}
 	first, last := s.From.Truncate(time.Hour), s.To.Truncate(time.Hour)
 	if first.Equal(last) {
 		before, after := Span{first, s.From}, Span{s.To, first.Add(time.Hour)}
 		if before.until(latest)+after.until(latest) < s.until(latest) {
-			return Cut{Span{first, after.To}, [2]Edge{{before, true}, {after, true}}}
+			return Span{first, after.To}, [2]Edge{{before, true}, {after, true}}
 		}
-		return Cut{Edges: [2]Edge{{s, false}}}
+		return hours, [2]Edge{{s, false}}
 	}
-	cut := Cut{Hours: Span{first, last}}
+	hours = Span{first, last}
 	if s.From.After(first) {
 		inside, outside := Span{s.From, first.Add(time.Hour)}, Span{first, s.From}
 		if outside.until(latest) < inside.until(latest) {
-			cut.Edges[0] = Edge{outside, true}
+			edges[0] = Edge{outside, true}
 		} else {
-			cut.Edges[0], cut.Hours.From = Edge{inside, false}, inside.To
+			edges[0], hours.From = Edge{inside, false}, inside.To
 		}
 	}
 	if s.To.After(last) {
 		inside, outside := Span{last, s.To}, Span{s.To, last.Add(time.Hour)}
 		if outside.until(latest) < inside.until(latest) {
-			cut.Edges[1], cut.Hours.To = Edge{outside, true}, outside.To
+			edges[1], hours.To = Edge{outside, true}, outside.To
 		} else {
-			cut.Edges[1] = Edge{inside, false}
+			edges[1] = Edge{inside, false}
 		}
 	}
-	return cut
+	return hours, edges
 }
 
 // until is how much of the span lies before latest.
@@ -106,7 +120,7 @@ type Statistics struct {
 }
 
 // SumUsage adds rows up; rows to subtract have negative counts and sums.
-func SumUsage(rows []HourUsage) Statistics {
+func SumUsage(rows []SpanUsage) Statistics {
 	s := Statistics{ByCurrency: map[money.Currency]Totals{}}
 	for _, u := range rows {
 		t := s.ByCurrency[u.Currency]

@@ -26,18 +26,20 @@ func TestCut_TakesTheCheaperSide(t *testing.T) {
 		latest string
 		want   xyra.Cut
 	}{
-		"whole hours":          {span("01:00", "03:00"), "23:00", xyra.Cut{Hours: span("01:00", "03:00")}},
-		"late start":           {span("01:50", "03:00"), "23:00", xyra.Cut{Hours: span("02:00", "03:00"), Edges: [2]xyra.Edge{added("01:50", "02:00")}}},
-		"early start":          {span("01:10", "03:00"), "23:00", xyra.Cut{Hours: span("01:00", "03:00"), Edges: [2]xyra.Edge{subtracted("01:00", "01:10")}}},
-		"early end":            {span("01:00", "03:10"), "23:00", xyra.Cut{Hours: span("01:00", "03:00"), Edges: [2]xyra.Edge{{}, added("03:00", "03:10")}}},
-		"late end":             {span("01:00", "03:50"), "23:00", xyra.Cut{Hours: span("01:00", "04:00"), Edges: [2]xyra.Edge{{}, subtracted("03:50", "04:00")}}},
-		"end is now":           {span("01:00", "03:10"), "03:15", xyra.Cut{Hours: span("01:00", "04:00"), Edges: [2]xyra.Edge{{}, subtracted("03:10", "04:00")}}},
-		"little of an hour":    {span("01:20", "01:40"), "23:00", xyra.Cut{Edges: [2]xyra.Edge{added("01:20", "01:40")}}},
-		"most of an hour":      {span("01:05", "01:55"), "23:00", xyra.Cut{Hours: span("01:00", "02:00"), Edges: [2]xyra.Edge{subtracted("01:00", "01:05"), subtracted("01:55", "02:00")}}},
-		"around a full hour":   {span("01:50", "02:10"), "23:00", xyra.Cut{Hours: span("02:00", "02:00"), Edges: [2]xyra.Edge{added("01:50", "02:00"), added("02:00", "02:10")}}},
+		"whole hours":        {span("01:00", "03:00"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "03:00")}}},
+		"late start":         {span("01:50", "03:00"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("02:00", "03:00")}, Edges: [2]xyra.Edge{added("01:50", "02:00")}}},
+		"early start":        {span("01:10", "03:00"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "03:00")}, Edges: [2]xyra.Edge{subtracted("01:00", "01:10")}}},
+		"early end":          {span("01:00", "03:10"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "03:00")}, Edges: [2]xyra.Edge{{}, added("03:00", "03:10")}}},
+		"late end":           {span("01:00", "03:50"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "04:00")}, Edges: [2]xyra.Edge{{}, subtracted("03:50", "04:00")}}},
+		"end is now":         {span("01:00", "03:10"), "03:15", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "04:00")}, Edges: [2]xyra.Edge{{}, subtracted("03:10", "04:00")}}},
+		"little of an hour":  {span("01:20", "01:40"), "23:00", xyra.Cut{Edges: [2]xyra.Edge{added("01:20", "01:40")}}},
+		"most of an hour":    {span("01:05", "01:55"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "02:00")}, Edges: [2]xyra.Edge{subtracted("01:00", "01:05"), subtracted("01:55", "02:00")}}},
+		"around a full hour": {span("01:50", "02:10"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("02:00", "02:00")}, Edges: [2]xyra.Edge{added("01:50", "02:00"), added("02:00", "02:10")}}},
+		"days and both rests": {xyra.Span{From: at("20:00").AddDate(0, 0, -3), To: at("04:00")}, "23:00", xyra.Cut{Days: xyra.Span{From: at("00:00").AddDate(0, 0, -2), To: at("00:00")},
+			Hours: [2]xyra.Span{{From: at("20:00").AddDate(0, 0, -3), To: at("00:00").AddDate(0, 0, -2)}, span("00:00", "04:00")}}},
 		"nothing":              {span("01:50", "01:50"), "23:00", xyra.Cut{}},
 		"reversed":             {span("03:50", "01:50"), "23:00", xyra.Cut{}},
-		"after the last event": {span("05:20", "06:10"), "03:00", xyra.Cut{Hours: span("06:00", "06:00"), Edges: [2]xyra.Edge{added("05:20", "06:00"), added("06:00", "06:10")}}},
+		"after the last event": {span("05:20", "06:10"), "03:00", xyra.Cut{Hours: [2]xyra.Span{span("06:00", "06:00")}, Edges: [2]xyra.Edge{added("05:20", "06:00"), added("06:00", "06:10")}}},
 	} {
 		if got := c.span.Cut(at(c.latest)); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
@@ -50,16 +52,22 @@ func TestCut_HoldsEveryInstantOnce(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 1))
 	for _, start := range []time.Time{time.Date(2024, 5, 15, 12, 0, 0, 0, time.UTC), time.Date(1969, 12, 31, 22, 0, 0, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)} {
-		for range 5000 {
+		for i := range 5000 {
+			spread := int64(4)
+			if i%2 == 0 {
+				spread = 80 // hours, so that there are whole days
+			}
 			moment := func() time.Time {
-				at := start.Add(time.Duration(random.Int64N(4*int64(time.Hour/time.Microsecond))) * time.Microsecond)
+				at := start.Add(time.Duration(random.Int64N(spread*int64(time.Hour/time.Microsecond))) * time.Microsecond)
 				return at.Truncate([]time.Duration{time.Microsecond, time.Minute, 15 * time.Minute, time.Hour}[random.IntN(4)])
 			}
 			span, latest, event := xyra.Through(moment(), moment()), moment(), moment()
 			cut := span.Cut(latest)
 			times := 0
-			if holds(cut.Hours, event) {
-				times++
+			for _, whole := range []xyra.Span{cut.Days, cut.Hours[0], cut.Hours[1]} {
+				if holds(whole, event) {
+					times++
+				}
 			}
 			for _, e := range cut.Edges {
 				if holds(e.Span, event) && e.Subtracted {
@@ -98,7 +106,7 @@ func TestMargin_NeedsRevenue(t *testing.T) {
 // An uncharged activity counts but names no currency; a row that is subtracted leaves no trace.
 func TestSumUsage_KeepsOnlyCurrenciesWithAmounts(t *testing.T) {
 	one := money.FromInt(1)
-	s := xyra.SumUsage([]xyra.HourUsage{
+	s := xyra.SumUsage([]xyra.SpanUsage{
 		{Kind: xyra.Activity, Currency: "EUR", Count: 3, Quantity: one},
 		{Kind: xyra.Activity, Currency: "USD", Count: 2, ChargedCount: 1, Quantity: one, Charge: one},
 		{Kind: xyra.Cost, Currency: "JPY", Count: 1, Quantity: one},
@@ -107,7 +115,7 @@ func TestSumUsage_KeepsOnlyCurrenciesWithAmounts(t *testing.T) {
 	if s.Activities != 5 || len(s.ByCurrency) != 1 || s.HasOther("USD") || !s.HasOther("EUR") {
 		t.Errorf("got %+v", s)
 	}
-	s = xyra.SumUsage([]xyra.HourUsage{{Kind: xyra.Outcome, Currency: "KWD", Count: 1}})
+	s = xyra.SumUsage([]xyra.SpanUsage{{Kind: xyra.Outcome, Currency: "KWD", Count: 1}})
 	if !s.HasOther("USD") {
 		t.Error("an outcome of value 0 is an amount")
 	}

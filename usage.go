@@ -7,12 +7,12 @@ import (
 	"xyra/money"
 )
 
-// HourUsage is what the events of one UTC hour add up to, per agent, kind, type and currency. Quantity sums quantities,
-// amounts or values, by kind. Corrections may make sums negative.
-type HourUsage struct {
+// SpanUsage is what the events of one UTC hour or day add up to, per agent, kind, type and currency. Quantity sums
+// quantities, amounts or values, by kind. Corrections may make sums negative.
+type SpanUsage struct {
 	Organization OrganizationID
 	Agent        AgentID
-	Hour         time.Time // first instant of the hour
+	From         time.Time // first instant of the hour or day
 	Kind         EventKind
 	Type         string
 	Currency     money.Currency
@@ -36,8 +36,8 @@ type PeriodUsage struct {
 }
 
 // Name tells the row from all others, for reports.
-func (h HourUsage) Name() string {
-	return fmt.Sprintf("(organization %d, agent %d, hour %s, %s %q, %s)", h.Organization, h.Agent, h.Hour.Format("2006-01-02T15"), h.Kind, h.Type, h.Currency)
+func (u SpanUsage) Name() string {
+	return fmt.Sprintf("(organization %d, agent %d, from %s, %s %q, %s)", u.Organization, u.Agent, FormatTime(u.From), u.Kind, u.Type, u.Currency)
 }
 
 // Name tells the row from all others, for reports.

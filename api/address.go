@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 type requestKey struct{}
@@ -16,7 +18,32 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-func newRequestID() string { return strings.ToLower(rand.Text()) }
+// headerRequestID is X-Request-ID as net/http keeps it.
+const headerRequestID = "X-Request-Id"
+
+// clientRequestID is the id a client gave, "" if there is none that can be used.
+func clientRequestID(r *http.Request) string {
+	if given := r.Header[headerRequestID]; len(given) > 0 && validRequestID(given[0]) {
+		return given[0]
+	}
+	return ""
+}
+
+// requestIDs makes ids that no other process makes and that sort by their order here.
+type requestIDs struct {
+	process string
+	last    *atomic.Uint64
+}
+
+func newRequestIDs() requestIDs {
+	return requestIDs{strings.ToLower(rand.Text()[:13]) + "-", new(atomic.Uint64)}
+}
+
+func (i requestIDs) next() string {
+	id := make([]byte, 0, 32)
+	id = append(id, i.process...)
+	return string(strconv.AppendUint(id, i.last.Add(1)|1<<40, 36)) // the high bit gives all ids one length
+}
 
 // validRequestID tells whether a client's own id can be used: 1 to 128 of [A-Za-z0-9._-].
 func validRequestID(id string) bool {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"xyra"
@@ -203,6 +204,60 @@ func newCostOut(e xyra.Event) costOut {
 
 func newOutcomeOut(e xyra.Event) outcomeOut {
 	return outcomeOut{e.Type, e.Quantity, e.Currency, e.Details, e.Verified, e.ID, e.Agent, instant(e.Timestamp), textOrNull(e.IdempotencyKey), e.Charge}
+}
+
+// appendJSON implements appender.
+func (o activityOut) appendJSON(dst []byte) []byte {
+	dst = appendText(dst, `{"activity_type":`, o.Type)
+	dst = appendRaw(dst, `,"activity_metadata":`, o.Metadata)
+	dst = appendPlace(dst, o.ID, o.AgentID, o.Timestamp, o.IdempotencyKey)
+	dst = o.Quantity.AppendTo(append(dst, `,"quantity":`...))
+	return append(o.Charge.AppendTo(append(dst, `,"charge":`...)), '}')
+}
+
+// appendJSON implements appender.
+func (o costOut) appendJSON(dst []byte) []byte {
+	dst = appendText(dst, `{"cost_type":`, o.Type)
+	dst = appendMoney(dst, `,"amount":`, o.Amount, o.Currency, o.Details)
+	dst = appendPlace(dst, o.ID, o.AgentID, o.Timestamp, o.IdempotencyKey)
+	return append(o.Charge.AppendTo(append(dst, `,"charge":`...)), '}')
+}
+
+// appendJSON implements appender.
+func (o outcomeOut) appendJSON(dst []byte) []byte {
+	dst = appendText(dst, `{"outcome_type":`, o.Type)
+	dst = appendMoney(dst, `,"value":`, o.Value, o.Currency, o.Details)
+	dst = strconv.AppendBool(append(dst, `,"verified":`...), o.Verified)
+	dst = appendPlace(dst, o.ID, o.AgentID, o.Timestamp, o.IdempotencyKey)
+	return append(o.Charge.AppendTo(append(dst, `,"charge":`...)), '}')
+}
+
+func appendText(dst []byte, name, text string) []byte {
+	return strictjson.AppendString(append(dst, name...), text)
+}
+
+func appendRaw(dst []byte, name string, raw json.RawMessage) []byte {
+	dst = append(dst, name...)
+	if raw == nil {
+		return append(dst, "null"...)
+	}
+	return append(dst, raw...)
+}
+
+func appendMoney(dst []byte, name string, amount money.Decimal, currency money.Currency, details json.RawMessage) []byte {
+	dst = amount.AppendTo(append(dst, name...))
+	return appendRaw(appendText(dst, `,"currency":`, string(currency)), `,"details":`, details)
+}
+
+// appendPlace writes the members that every event has.
+func appendPlace(dst []byte, id xyra.EventID, agent xyra.AgentID, at instant, key *string) []byte {
+	dst = strconv.AppendInt(append(dst, `,"id":`...), int64(id), 10)
+	dst = strconv.AppendInt(append(dst, `,"agent_id":`...), int64(agent), 10)
+	dst = append(xyra.AppendTime(append(dst, `,"timestamp":"`...), time.Time(at)), '"')
+	if key == nil {
+		return append(dst, `,"idempotency_key":null`...)
+	}
+	return appendText(dst, `,"idempotency_key":`, *key)
 }
 
 // newEventOut is the answer for an event of any kind.

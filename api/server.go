@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 
 	"xyra"
 	"xyra/auth"
+	"xyra/billing"
 	"xyra/store"
 	"xyra/usage"
 )
@@ -29,6 +31,7 @@ type Options struct {
 	CORSOrigins    []string
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	WebhookSecret  string         // Stripe's endpoint secret; "" refuses every webhook
+	Issuer         billing.Issuer // what the installation puts on invoices; Random is crypto/rand if nil
 	Now            func() time.Time
 	Log            *slog.Logger
 }
@@ -40,13 +43,18 @@ type Server struct {
 	gate     *auth.Gate
 	recorder *usage.Recorder
 	inFlight flights
+	ids      requestIDs
+	batches  chan struct{} // one for each batch of events being worked on
 	handler  http.Handler
 }
 
 // New wires the routes. The recorder and the gate must work on the same database.
 func New(db *store.DB, gate *auth.Gate, recorder *usage.Recorder, o Options) *Server {
-	s := &Server{Options: o, db: db, gate: gate, recorder: recorder}
-	s.handler = s.observe(s.crossOrigin(s.router()))
+	if o.Issuer.Random == nil {
+		o.Issuer.Random = rand.Reader
+	}
+	s := &Server{Options: o, db: db, gate: gate, recorder: recorder, ids: newRequestIDs(), batches: make(chan struct{}, batchesMax)}
+	s.handler = s.observe(s.identified(s.crossOrigin(s.router())))
 	return s
 }
 
@@ -182,36 +190,48 @@ func (s *Server) answerError(r *http.Request, err error) answer {
 // observe gives every request its id, one log line and a guard against panics.
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started := s.Now()
-		id := r.Header.Get("X-Request-ID")
-		if !validRequestID(id) {
-			id = newRequestID()
+		seen := &seenWriter{ResponseWriter: w, started: s.Now(), id: clientRequestID(r)}
+		if seen.id == "" {
+			seen.id = s.ids.next()
 		}
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
-		w.Header().Set("X-Request-ID", id)
-		seen := &seenWriter{ResponseWriter: w}
-		defer func() {
-			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
-					panic(p)
-				}
-				s.Log.ErrorContext(r.Context(), "panic", "err", fmt.Sprint(p), "request", id, "stack", string(debug.Stack()))
-				if seen.status == 0 {
-					s.write(seen, r, refusal(http.StatusInternalServerError, textInternal))
-				}
-			}
-			s.Log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", seen.status,
-				"bytes", seen.bytes, "ms", s.Now().Sub(started).Milliseconds(), "address", s.clientAddress(r), "request", id)
-		}()
+		w.Header()[headerRequestID] = []string{seen.id}
+		defer s.finish(seen, r)
 		next.ServeHTTP(seen, r)
+	})
+}
+
+// finish writes the request's log line; after a panic it answers first.
+func (s *Server) finish(seen *seenWriter, r *http.Request) {
+	if p := recover(); p != nil {
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		s.Log.ErrorContext(r.Context(), "panic", "err", fmt.Sprint(p), "request", seen.id, "stack", string(debug.Stack()))
+		if seen.status == 0 {
+			s.write(seen, r, refusal(http.StatusInternalServerError, textInternal))
+		}
+	}
+	if s.Log.Enabled(r.Context(), slog.LevelInfo) {
+		s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.Int("status", seen.status), slog.Int64("bytes", seen.bytes), slog.Int64("ms", s.Now().Sub(seen.started).Milliseconds()),
+			slog.String("address", s.clientAddress(r)), slog.String("request", seen.id))
+	}
+}
+
+// identified puts the request's id into its context, where everything below finds it.
+func (s *Server) identified(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, w.(*seenWriter).id)))
 	})
 }
 
 // seenWriter remembers what was answered, for the log line.
 type seenWriter struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	id      string
+	started time.Time
+	status  int
+	bytes   int64
 }
 
 // WriteHeader implements http.ResponseWriter.

@@ -48,26 +48,21 @@ type eventColumnLists struct {
 }
 
 func eventLists(events []xyra.Event) (c eventColumnLists) {
+	n := len(events)
+	numbers, texts := make([]int64, 8*n), make([]string, 6*n)
+	number := func(i int) []int64 { return numbers[i*n : (i+1)*n : (i+1)*n] }
+	text := func(i int) []string { return texts[i*n : (i+1)*n : (i+1)*n] }
+	c.organization, c.kind, c.id, c.agent = number(0), number(1), number(2), number(3)
+	c.timestamp, c.recordedAt, c.period, c.version = number(4), number(5), number(6), number(7)
+	c.typ, c.quantity, c.currency, c.source, c.charge, c.recordedBy = text(0), text(1), text(2), text(3), text(4), text(5)
+	c.details, c.key, c.verified, c.digest = make([]*string, n), make([]*string, n), make([]bool, n), make([][]byte, n)
 	for i := range events {
 		e := &events[i]
-		c.organization = append(c.organization, int64(e.Organization))
-		c.kind = append(c.kind, int64(e.Kind))
-		c.id = append(c.id, int64(e.ID))
-		c.agent = append(c.agent, int64(e.Agent))
-		c.typ = append(c.typ, e.Type)
-		c.quantity = append(c.quantity, e.Quantity.Canonical())
-		c.currency = append(c.currency, string(e.Currency))
-		c.timestamp = append(c.timestamp, micros(e.Timestamp))
-		c.recordedAt = append(c.recordedAt, micros(e.RecordedAt))
-		c.period = append(c.period, int64(e.Period))
-		c.details = append(c.details, textPointer(string(e.Details)))
-		c.verified = append(c.verified, e.Verified)
-		c.source = append(c.source, e.Source)
-		c.key = append(c.key, textPointer(e.IdempotencyKey))
-		c.digest = append(c.digest, e.Digest)
-		c.charge = append(c.charge, e.Charge.Canonical())
-		c.version = append(c.version, int64(e.Version))
-		c.recordedBy = append(c.recordedBy, e.RecordedBy)
+		c.organization[i], c.kind[i], c.id[i], c.agent[i] = int64(e.Organization), int64(e.Kind), int64(e.ID), int64(e.Agent)
+		c.timestamp[i], c.recordedAt[i], c.period[i], c.version[i] = micros(e.Timestamp), micros(e.RecordedAt), int64(e.Period), int64(e.Version)
+		c.typ[i], c.quantity[i], c.currency[i] = e.Type, e.Quantity.Canonical(), string(e.Currency)
+		c.source[i], c.charge[i], c.recordedBy[i] = e.Source, e.Charge.Canonical(), e.RecordedBy
+		c.details[i], c.key[i], c.verified[i], c.digest[i] = textPointer(string(e.Details)), textPointer(e.IdempotencyKey), e.Verified, e.Digest
 	}
 	return c
 }

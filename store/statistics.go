@@ -14,38 +14,46 @@ import (
 // An edge asks the rollup first which agents have events in its hour. CROSS JOIN makes SQLite keep that order: without
 // statistics it would rather read all events of the organization.
 const (
-	usageHours = `FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour >= $3 AND hour < $4 `
-	usageEdge0 = `FROM (SELECT DISTINCT agent_id AS id FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour = $9) u
+	usageDays   = `FROM usage_days WHERE organization_id = $1 AND agent_id = ANY($2) AND day >= $11 AND day < $12 `
+	usageHours0 = `FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour >= $3 AND hour < $4 `
+	usageHours1 = `FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour >= $13 AND hour < $14 `
+	usageEdge0  = `FROM (SELECT DISTINCT agent_id AS id FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour = $9) u
 		CROSS JOIN events WHERE organization_id = $1 AND agent_id = u.id AND timestamp >= $5 AND timestamp < $6 `
 	usageEdge1 = `FROM (SELECT DISTINCT agent_id AS id FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour = $10) u
 		CROSS JOIN events WHERE organization_id = $1 AND agent_id = u.id AND timestamp >= $7 AND timestamp < $8 `
 
-	hourSums = `CAST(SUM(count) AS BIGINT), CAST(SUM(charged_count) AS BIGINT), dec_sum(quantity), dec_sum(charge) `
-	edgeSums = `COUNT(*), COUNT(CASE WHEN charge <> '0' THEN 1 END), dec_sum(quantity), dec_sum(charge) `
+	rollupSums = `CAST(SUM(count) AS BIGINT), CAST(SUM(charged_count) AS BIGINT), dec_sum(quantity), dec_sum(charge) `
+	edgeSums   = `COUNT(*), COUNT(CASE WHEN charge <> '0' THEN 1 END), dec_sum(quantity), dec_sum(charge) `
 
-	totalUsage = `SELECT -1, 0, kind, '', currency, ` + hourSums + usageHours + `GROUP BY kind, currency
+	totalUsage = `SELECT -1, 0, kind, '', currency, ` + rollupSums + usageDays + `GROUP BY kind, currency
+		UNION ALL SELECT -1, 0, kind, '', currency, ` + rollupSums + usageHours0 + `GROUP BY kind, currency
+		UNION ALL SELECT -1, 0, kind, '', currency, ` + rollupSums + usageHours1 + `GROUP BY kind, currency
 		UNION ALL SELECT 0, 0, kind, '', currency, ` + edgeSums + usageEdge0 + `GROUP BY kind, currency
 		UNION ALL SELECT 1, 0, kind, '', currency, ` + edgeSums + usageEdge1 + `GROUP BY kind, currency`
-	agentUsage = `SELECT -1, agent_id, kind, '', currency, ` + hourSums + usageHours + `GROUP BY agent_id, kind, currency
+	agentUsage = `SELECT -1, agent_id, kind, '', currency, ` + rollupSums + usageDays + `GROUP BY agent_id, kind, currency
+		UNION ALL SELECT -1, agent_id, kind, '', currency, ` + rollupSums + usageHours0 + `GROUP BY agent_id, kind, currency
+		UNION ALL SELECT -1, agent_id, kind, '', currency, ` + rollupSums + usageHours1 + `GROUP BY agent_id, kind, currency
 		UNION ALL SELECT 0, agent_id, kind, '', currency, ` + edgeSums + usageEdge0 + `GROUP BY agent_id, kind, currency
 		UNION ALL SELECT 1, agent_id, kind, '', currency, ` + edgeSums + usageEdge1 + `GROUP BY agent_id, kind, currency`
-	typeUsage = `SELECT -1, 0, kind, type, currency, ` + hourSums + usageHours + `AND kind = ANY($11) GROUP BY kind, type, currency
-		UNION ALL SELECT 0, 0, kind, type, currency, ` + edgeSums + usageEdge0 + `AND kind = ANY($11) GROUP BY kind, type, currency
-		UNION ALL SELECT 1, 0, kind, type, currency, ` + edgeSums + usageEdge1 + `AND kind = ANY($11) GROUP BY kind, type, currency`
+	typeUsage = `SELECT -1, 0, kind, type, currency, ` + rollupSums + usageDays + `AND kind = ANY($15) GROUP BY kind, type, currency
+		UNION ALL SELECT -1, 0, kind, type, currency, ` + rollupSums + usageHours0 + `AND kind = ANY($15) GROUP BY kind, type, currency
+		UNION ALL SELECT -1, 0, kind, type, currency, ` + rollupSums + usageHours1 + `AND kind = ANY($15) GROUP BY kind, type, currency
+		UNION ALL SELECT 0, 0, kind, type, currency, ` + edgeSums + usageEdge0 + `AND kind = ANY($15) GROUP BY kind, type, currency
+		UNION ALL SELECT 1, 0, kind, type, currency, ` + edgeSums + usageEdge1 + `AND kind = ANY($15) GROUP BY kind, type, currency`
 )
 
 // UsageTotal is what some agents of an organization used in a span that is cut.
-func (r Reader) UsageTotal(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.HourUsage, error) {
+func (r Reader) UsageTotal(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.SpanUsage, error) {
 	return r.usage(ctx, "usage total", totalUsage, organization, agents, cut)
 }
 
 // UsageByAgent is UsageTotal with the agents kept apart.
-func (r Reader) UsageByAgent(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.HourUsage, error) {
+func (r Reader) UsageByAgent(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut) ([]xyra.SpanUsage, error) {
 	return r.usage(ctx, "usage by agent", agentUsage, organization, agents, cut)
 }
 
 // UsageByType is UsageTotal of some kinds with the types kept apart.
-func (r Reader) UsageByType(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut, kinds ...xyra.EventKind) ([]xyra.HourUsage, error) {
+func (r Reader) UsageByType(ctx context.Context, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut, kinds ...xyra.EventKind) ([]xyra.SpanUsage, error) {
 	numbers := make([]int64, len(kinds))
 	for i, kind := range kinds {
 		numbers[i] = int64(kind)
@@ -53,11 +61,11 @@ func (r Reader) UsageByType(ctx context.Context, organization xyra.OrganizationI
 	return r.usage(ctx, "usage by type", typeUsage, organization, agents, cut, numbers)
 }
 
-func (r Reader) usage(ctx context.Context, name, statement string, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut, more ...any) ([]xyra.HourUsage, error) {
+func (r Reader) usage(ctx context.Context, name, statement string, organization xyra.OrganizationID, agents []xyra.AgentID, cut xyra.Cut, more ...any) ([]xyra.SpanUsage, error) {
 	if len(agents) == 0 {
 		return nil, nil
 	}
-	scan := func(r row) (u xyra.HourUsage, err error) {
+	scan := func(r row) (u xyra.SpanUsage, err error) {
 		var edge int
 		err = r.Scan(&edge, &u.Agent, &u.Kind, &u.Type, &u.Currency, &u.Count, &u.ChargedCount, &u.Quantity, &u.Charge)
 		if edge >= 0 && cut.Edges[edge].Subtracted {
@@ -66,18 +74,19 @@ func (r Reader) usage(ctx context.Context, name, statement string, organization 
 		return u, err
 	}
 	first, second := cut.Edges[0], cut.Edges[1]
-	args := []any{organization, int64s(agents), micros(cut.Hours.From), micros(cut.Hours.To), micros(first.From), micros(first.To),
-		micros(second.From), micros(second.To), micros(first.From.Truncate(time.Hour)), micros(second.From.Truncate(time.Hour))}
+	args := []any{organization, int64s(agents), micros(cut.Hours[0].From), micros(cut.Hours[0].To), micros(first.From), micros(first.To),
+		micros(second.From), micros(second.To), micros(first.From.Truncate(time.Hour)), micros(second.From.Truncate(time.Hour)),
+		micros(cut.Days.From), micros(cut.Days.To), micros(cut.Hours[1].From), micros(cut.Hours[1].To)}
 	return collect(ctx, r, name, scan, statement, append(args, more...)...)
 }
 
-// UsageByDay is what one agent used in a span of whole UTC days, the days kept apart: Hour is a day's first hour.
-func (r Reader) UsageByDay(ctx context.Context, organization xyra.OrganizationID, agent xyra.AgentID, days xyra.Span) ([]xyra.HourUsage, error) {
-	scan := func(r row) (u xyra.HourUsage, err error) {
-		return u, r.Scan(instant{&u.Hour}, &u.Kind, &u.Currency, &u.Count, &u.ChargedCount, &u.Quantity, &u.Charge)
+// UsageByDay is what one agent used in a span of whole UTC days, the days kept apart.
+func (r Reader) UsageByDay(ctx context.Context, organization xyra.OrganizationID, agent xyra.AgentID, days xyra.Span) ([]xyra.SpanUsage, error) {
+	scan := func(r row) (u xyra.SpanUsage, err error) {
+		return u, r.Scan(instant{&u.From}, &u.Kind, &u.Currency, &u.Count, &u.ChargedCount, &u.Quantity, &u.Charge)
 	}
-	return collect(ctx, r, "usage by day", scan, `SELECT $3 + (hour - $3) / 86400000000 * 86400000000 AS day, kind, currency, `+hourSums+`
-		FROM usage_hours WHERE organization_id = $1 AND agent_id = $2 AND hour >= $3 AND hour < $4 GROUP BY day, kind, currency`,
+	return collect(ctx, r, "usage by day", scan, `SELECT day, kind, currency, `+rollupSums+`
+		FROM usage_days WHERE organization_id = $1 AND agent_id = $2 AND day >= $3 AND day < $4 GROUP BY day, kind, currency`,
 		organization, agent, micros(days.From), micros(days.To))
 }
 

@@ -18,44 +18,49 @@ import (
 // record stores events with their hour rollup, as the recorder does.
 func record(t *testing.T, db *store.DB, events []xyra.Event) {
 	t.Helper()
-	type key struct {
-		agent    xyra.AgentID
-		hour     time.Time
-		kind     xyra.EventKind
-		typ      string
-		currency money.Currency
-	}
-	sums := map[key]xyra.HourUsage{}
-	for _, e := range events {
-		k := key{e.Agent, e.Timestamp.Truncate(time.Hour), e.Kind, e.Type, e.Currency}
-		u := sums[k]
-		u.Organization, u.Agent, u.Hour, u.Kind, u.Type, u.Currency = e.Organization, k.agent, k.hour, k.kind, k.typ, k.currency
-		u.Count++
-		if !e.Charge.IsZero() {
-			u.ChargedCount++
-		}
-		u.Quantity, u.Charge = u.Quantity.Add(e.Quantity), u.Charge.Add(e.Charge)
-		sums[k] = u
-	}
-	var hours []xyra.HourUsage
-	for _, u := range sums {
-		hours = append(hours, u)
-	}
-	slices.SortFunc(hours, func(a, b xyra.HourUsage) int {
-		return cmp.Or(cmp.Compare(a.Agent, b.Agent), a.Hour.Compare(b.Hour), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Currency, b.Currency))
-	})
+	add := store.Rollups{Hours: sums(events, time.Hour), Days: sums(events, 24*time.Hour)}
 	err := db.Record(t.Context(), func(rec *store.Recording) error {
 		if _, err := rec.InsertEvents(t.Context(), events); err != nil {
 			return err
 		}
-		return rec.Commit(t.Context(), hours, nil, nil)
+		return rec.Commit(t.Context(), add, nil)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// randomEvents lie in some hours around the start, half of the activities without charge, some at the very edge of an hour.
+// sums adds events up by hour or day, in key order.
+func sums(events []xyra.Event, span time.Duration) (list []xyra.SpanUsage) {
+	type key struct {
+		agent    xyra.AgentID
+		from     time.Time
+		kind     xyra.EventKind
+		typ      string
+		currency money.Currency
+	}
+	byKey := map[key]xyra.SpanUsage{}
+	for _, e := range events {
+		k := key{e.Agent, e.Timestamp.Truncate(span), e.Kind, e.Type, e.Currency}
+		u := byKey[k]
+		u.Organization, u.Agent, u.From, u.Kind, u.Type, u.Currency = e.Organization, k.agent, k.from, k.kind, k.typ, k.currency
+		u.Count++
+		if !e.Charge.IsZero() {
+			u.ChargedCount++
+		}
+		u.Quantity, u.Charge = u.Quantity.Add(e.Quantity), u.Charge.Add(e.Charge)
+		byKey[k] = u
+	}
+	for _, u := range byKey {
+		list = append(list, u)
+	}
+	slices.SortFunc(list, func(a, b xyra.SpanUsage) int {
+		return cmp.Or(cmp.Compare(a.Agent, b.Agent), a.From.Compare(b.From), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Currency, b.Currency))
+	})
+	return list
+}
+
+// randomEvents lie in some hours and days after the start, half of the activities without charge, some at the very edge of an hour.
 func randomEvents(random *rand.Rand, count int) []xyra.Event {
 	events := make([]xyra.Event, count)
 	for i := range events {
@@ -63,6 +68,9 @@ func randomEvents(random *rand.Rand, count int) []xyra.Event {
 			Kind: xyra.EventKind(1 + random.IntN(3)), Type: []string{"a", "b"}[random.IntN(2)], Currency: []money.Currency{"USD", "EUR"}[random.IntN(2)],
 			Timestamp: storetest.Start.Add(time.Duration(random.IntN(5*3600_000_000)) * time.Microsecond), RecordedBy: "user:1",
 			Quantity: money.FromInt(random.Int64N(1e9)).Shift(-6)}
+		if random.IntN(3) == 0 {
+			e.Timestamp = e.Timestamp.Add(time.Duration(random.IntN(70)) * time.Hour)
+		}
 		if random.IntN(4) == 0 {
 			e.Timestamp = e.Timestamp.Truncate(15 * time.Minute).Add(time.Duration(random.IntN(3)-1) * time.Microsecond)
 		}
@@ -76,10 +84,10 @@ func randomEvents(random *rand.Rand, count int) []xyra.Event {
 
 // naive adds events up one by one.
 func naive(events []xyra.Event, of func(xyra.Event) bool) xyra.Statistics {
-	var rows []xyra.HourUsage
+	var rows []xyra.SpanUsage
 	for _, e := range events {
 		if of(e) {
-			u := xyra.HourUsage{Kind: e.Kind, Currency: e.Currency, Count: 1, Quantity: e.Quantity, Charge: e.Charge}
+			u := xyra.SpanUsage{Kind: e.Kind, Currency: e.Currency, Count: 1, Quantity: e.Quantity, Charge: e.Charge}
 			if !e.Charge.IsZero() {
 				u.ChargedCount = 1
 			}
@@ -118,7 +126,7 @@ func TestUsage_IsExactForAnyInstants(t *testing.T) {
 			if random.IntN(10) == 0 {
 				span = xyra.AllTime()
 			}
-			cut := span.Cut(storetest.Start.Add(5 * time.Hour))
+			cut := span.Cut(storetest.Start.Add(75 * time.Hour))
 			within := func(e xyra.Event) bool {
 				return e.Agent != 3 && !e.Timestamp.Before(span.From) && e.Timestamp.Before(span.To)
 			}
@@ -132,7 +140,7 @@ func TestUsage_IsExactForAnyInstants(t *testing.T) {
 				t.Fatal(err)
 			}
 			for agent := range xyra.AgentID(4) {
-				rows := slices.DeleteFunc(slices.Clone(byAgent), func(u xyra.HourUsage) bool { return u.Agent != agent })
+				rows := slices.DeleteFunc(slices.Clone(byAgent), func(u xyra.SpanUsage) bool { return u.Agent != agent })
 				compareStatistics(t, fmt.Sprint("agent ", agent, " in ", span), xyra.SumUsage(rows), naive(events, func(e xyra.Event) bool { return within(e) && e.Agent == agent }))
 			}
 			byType, err := db.UsageByType(t.Context(), 1, []xyra.AgentID{1, 2}, cut, xyra.Activity, xyra.Outcome)
@@ -140,7 +148,7 @@ func TestUsage_IsExactForAnyInstants(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, typ := range []string{"a", "b"} {
-				rows := slices.DeleteFunc(slices.Clone(byType), func(u xyra.HourUsage) bool { return u.Type != typ })
+				rows := slices.DeleteFunc(slices.Clone(byType), func(u xyra.SpanUsage) bool { return u.Type != typ })
 				compareStatistics(t, fmt.Sprint("type ", typ, " in ", span), xyra.SumUsage(rows), naive(events, func(e xyra.Event) bool { return within(e) && e.Type == typ && e.Kind != xyra.Cost }))
 			}
 		}
@@ -176,7 +184,7 @@ func TestUsageByDay_SplitsAtMidnight(t *testing.T) {
 		}
 		got := map[time.Time]int64{}
 		for _, d := range days {
-			got[d.Hour] += d.Count
+			got[d.From] += d.Count
 		}
 		if want := map[time.Time]int64{midnight.AddDate(0, 0, -1): 1, midnight: 2}; !reflect.DeepEqual(got, want) {
 			t.Errorf("counts by day: %v, want %v", got, want)

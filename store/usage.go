@@ -2,16 +2,28 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"xyra"
 	"xyra/money"
 )
 
-var hourRows = newBulk("usage_hours", `ON CONFLICT (organization_id, agent_id, hour, kind, type, currency) DO UPDATE SET
-	count = usage_hours.count + excluded.count, charged_count = usage_hours.charged_count + excluded.charged_count,
-	quantity = dec_add(usage_hours.quantity, excluded.quantity), charge = dec_add(usage_hours.charge, excluded.charge)`,
-	"organization_id bigint", "agent_id bigint", "hour bigint", "kind smallint", "type text", "currency text",
-	"count bigint", "charged_count bigint", "quantity numeric", "charge numeric")
+var (
+	hourRows = newSpanRows("usage_hours", "hour")
+	dayRows  = newSpanRows("usage_days", "day")
+)
+
+// newSpanRows adds to the rollup of hours or of days, which differ in name only.
+func newSpanRows(table, span string) bulk {
+	sum := func(add, column string) string {
+		return fmt.Sprintf("%s = "+add, column, table+"."+column, "excluded."+column)
+	}
+	rest := "ON CONFLICT (organization_id, agent_id, " + span + ", kind, type, currency) DO UPDATE SET " + strings.Join([]string{
+		sum("%s + %s", "count"), sum("%s + %s", "charged_count"), sum("dec_add(%s, %s)", "quantity"), sum("dec_add(%s, %s)", "charge")}, ", ")
+	return newBulk(table, rest, "organization_id bigint", "agent_id bigint", span+" bigint", "kind smallint", "type text", "currency text",
+		"count bigint", "charged_count bigint", "quantity numeric", "charge numeric")
+}
 
 var periodRows = newBulk("usage_periods", `ON CONFLICT (organization_id, period, agent_id, version_id, component, currency) DO UPDATE SET
 	quantity = dec_add(usage_periods.quantity, excluded.quantity), charge = dec_add(usage_periods.charge, excluded.charge)`,
@@ -25,7 +37,7 @@ var agentActivityRows = newBulk("agent_activity", `ON CONFLICT (organization_id,
 // recordingTexts are all statements of the ingest path, for SQLite to prepare.
 func recordingTexts() []string {
 	texts := []string{agentStateText, userStateText, keyStateText, eventsByKeyText, periodTotalsText}
-	for _, b := range []bulk{eventRows, hourRows, periodRows, agentActivityRows, recordRows} {
+	for _, b := range []bulk{eventRows, hourRows, dayRows, periodRows, agentActivityRows, recordRows} {
 		texts = append(texts, b.texts()...)
 	}
 	return texts
@@ -37,11 +49,19 @@ type AgentSeen struct {
 	Agent        xyra.AgentID
 }
 
-// Commit adds to both rollups, notes which agents were active at Now, and commits. All lists must be in key order, so
+// Rollups is what a recording adds to the sums, each list in key order.
+type Rollups struct {
+	Hours   []xyra.SpanUsage
+	Days    []xyra.SpanUsage
+	Periods []xyra.PeriodUsage
+}
+
+// Commit adds to the rollups, notes which agents were active at Now, and commits. All lists must be in key order, so
 // that concurrent recordings never wait for each other in a circle.
-func (rec *Recording) Commit(ctx context.Context, hours []xyra.HourUsage, periods []xyra.PeriodUsage, seen []AgentSeen) error {
-	steps := rec.hourSteps(hours)
-	steps = append(steps, rec.periodSteps(periods)...)
+func (rec *Recording) Commit(ctx context.Context, add Rollups, seen []AgentSeen) error {
+	steps := rec.spanSteps("hour usage", hourRows, add.Hours)
+	steps = append(steps, rec.spanSteps("day usage", dayRows, add.Days)...)
+	steps = append(steps, rec.periodSteps(add.Periods)...)
 	var organizations, agents, at []int64
 	for _, s := range seen {
 		organizations, agents, at = append(organizations, int64(s.Organization)), append(agents, int64(s.Agent)), append(at, micros(rec.Now))
@@ -50,16 +70,16 @@ func (rec *Recording) Commit(ctx context.Context, hours []xyra.HourUsage, period
 	return rec.commit(ctx, steps...)
 }
 
-func (rec *Recording) hourSteps(hours []xyra.HourUsage) []*step {
-	var organization, agent, hour, kind, count, charged []int64
+func (rec *Recording) spanSteps(name string, into bulk, spans []xyra.SpanUsage) []*step {
+	var organization, agent, from, kind, count, charged []int64
 	var typ, currency, quantity, charge []string
-	for _, h := range hours {
-		organization, agent, hour = append(organization, int64(h.Organization)), append(agent, int64(h.Agent)), append(hour, micros(h.Hour))
+	for _, h := range spans {
+		organization, agent, from = append(organization, int64(h.Organization)), append(agent, int64(h.Agent)), append(from, micros(h.From))
 		kind, typ, currency = append(kind, int64(h.Kind)), append(typ, h.Type), append(currency, string(h.Currency))
 		count, charged = append(count, h.Count), append(charged, h.ChargedCount)
 		quantity, charge = append(quantity, h.Quantity.Canonical()), append(charge, h.Charge.Canonical())
 	}
-	return hourRows.steps(rec.pg != nil, "hour usage", len(hours), organization, agent, hour, kind, typ, currency, count, charged, quantity, charge)
+	return into.steps(rec.pg != nil, name, len(spans), organization, agent, from, kind, typ, currency, count, charged, quantity, charge)
 }
 
 func (rec *Recording) periodSteps(periods []xyra.PeriodUsage) []*step {
@@ -89,13 +109,21 @@ func (rec *Recording) PeriodTotals(ctx context.Context, keys []xyra.PeriodUsage)
 	return totals, rec.run(ctx, "period totals", steps...)
 }
 
-// HourUsages is an organization's whole hour rollup in key order, for recomputation.
-func (r Reader) HourUsages(ctx context.Context, organization xyra.OrganizationID) ([]xyra.HourUsage, error) {
-	return collect(ctx, r, "hour usages", func(r row) (h xyra.HourUsage, err error) {
-		err = r.Scan(&h.Organization, &h.Agent, instant{&h.Hour}, &h.Kind, &h.Type, &h.Currency, &h.Count, &h.ChargedCount, &h.Quantity, &h.Charge)
-		return h, err
-	}, `SELECT organization_id, agent_id, hour, kind, type, currency, count, charged_count, quantity, charge FROM usage_hours
-		WHERE organization_id = $1`, organization)
+// HourUsages is an organization's whole rollup of hours, for recomputation.
+func (r Reader) HourUsages(ctx context.Context, organization xyra.OrganizationID) ([]xyra.SpanUsage, error) {
+	return collect(ctx, r, "hour usages", scanSpanUsage, `SELECT organization_id, agent_id, hour, kind, type, currency, count, charged_count, quantity, charge
+		FROM usage_hours WHERE organization_id = $1`, organization)
+}
+
+// DayUsages is an organization's whole rollup of days, for recomputation.
+func (r Reader) DayUsages(ctx context.Context, organization xyra.OrganizationID) ([]xyra.SpanUsage, error) {
+	return collect(ctx, r, "day usages", scanSpanUsage, `SELECT organization_id, agent_id, day, kind, type, currency, count, charged_count, quantity, charge
+		FROM usage_days WHERE organization_id = $1`, organization)
+}
+
+func scanSpanUsage(r row) (u xyra.SpanUsage, err error) {
+	err = r.Scan(&u.Organization, &u.Agent, instant{&u.From}, &u.Kind, &u.Type, &u.Currency, &u.Count, &u.ChargedCount, &u.Quantity, &u.Charge)
+	return u, err
 }
 
 // PeriodUsages is an organization's whole period rollup, for recomputation.

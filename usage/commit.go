@@ -59,8 +59,8 @@ func (r *Recorder) commit(tickets []*ticket) error {
 		if err := keepAnswers(ctx, rec, tickets); err != nil {
 			return err
 		}
-		hours, periods, seen := rollups(fresh)
-		return rec.Commit(ctx, hours, periods, seen)
+		add, seen := rollups(fresh)
+		return rec.Commit(ctx, add, seen)
 	})
 }
 

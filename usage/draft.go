@@ -56,7 +56,7 @@ type Omitted struct{ Timestamp, Amount bool }
 // Digest is what two events under one idempotency key are compared by: every field as it counts, decimals and times by
 // value, details as JSON value.
 func (d *Draft) digest(omitted Omitted) ([]byte, error) {
-	var b []byte
+	b := make([]byte, 0, 512)
 	part := func(s string) {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)

@@ -12,11 +12,11 @@ import (
 	"xyra/store"
 )
 
-// hourKey and periodKey are the keys of the two rollups.
-type hourKey struct {
+// spanKey is the key of the rollups of hours and days, periodKey that of periods.
+type spanKey struct {
 	organization xyra.OrganizationID
 	agent        xyra.AgentID
-	hour         int64
+	from         int64
 	kind         xyra.EventKind
 	typ          string
 	currency     money.Currency
@@ -31,8 +31,8 @@ type periodKey struct {
 	currency     money.Currency
 }
 
-func compareHours(a, b xyra.HourUsage) int {
-	return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Agent, b.Agent), a.Hour.Compare(b.Hour), cmp.Compare(a.Kind, b.Kind),
+func compareSpans(a, b xyra.SpanUsage) int {
+	return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Agent, b.Agent), a.From.Compare(b.From), cmp.Compare(a.Kind, b.Kind),
 		cmp.Compare(a.Type, b.Type), cmp.Compare(a.Currency, b.Currency))
 }
 
@@ -41,30 +41,20 @@ func comparePeriods(a, b xyra.PeriodUsage) int {
 		cmp.Compare(a.Version, b.Version), cmp.Compare(a.Component, b.Component), cmp.Compare(a.Currency, b.Currency))
 }
 
-// sums collects what events add to both rollups.
+// sums collects what events add to the rollups.
 type sums struct {
-	hours   map[hourKey]*xyra.HourUsage
-	periods map[periodKey]*xyra.PeriodUsage
+	hours, days map[spanKey]*xyra.SpanUsage
+	periods     map[periodKey]*xyra.PeriodUsage
 }
 
 func newSums() sums {
-	return sums{map[hourKey]*xyra.HourUsage{}, map[periodKey]*xyra.PeriodUsage{}}
+	return sums{map[spanKey]*xyra.SpanUsage{}, map[spanKey]*xyra.SpanUsage{}, map[periodKey]*xyra.PeriodUsage{}}
 }
 
 // add counts one event. charges are what each of its parts charged.
 func (s sums) add(e xyra.Event, parts []part, charges []money.Decimal) {
-	hour := e.Timestamp.Truncate(time.Hour)
-	hk := hourKey{e.Organization, e.Agent, hour.Unix(), e.Kind, e.Type, e.Currency}
-	h := s.hours[hk]
-	if h == nil {
-		h = &xyra.HourUsage{Organization: e.Organization, Agent: e.Agent, Hour: hour, Kind: e.Kind, Type: e.Type, Currency: e.Currency}
-		s.hours[hk] = h
-	}
-	h.Count++
-	if !e.Charge.IsZero() {
-		h.ChargedCount++
-	}
-	h.Quantity, h.Charge = h.Quantity.Add(e.Quantity), h.Charge.Add(e.Charge)
+	addSpan(s.hours, e, e.Timestamp.Truncate(time.Hour))
+	addSpan(s.days, e, e.Timestamp.Truncate(24*time.Hour))
 	for i, p := range parts {
 		pk := periodKey{e.Organization, e.Period, e.Agent, e.Version, p.index, e.Currency}
 		u := s.periods[pk]
@@ -76,21 +66,37 @@ func (s sums) add(e xyra.Event, parts []part, charges []money.Decimal) {
 	}
 }
 
-// sorted returns both rollups in key order.
-func (s sums) sorted() (hours []xyra.HourUsage, periods []xyra.PeriodUsage) {
-	for _, h := range s.hours {
-		hours = append(hours, *h)
+func addSpan(spans map[spanKey]*xyra.SpanUsage, e xyra.Event, from time.Time) {
+	k := spanKey{e.Organization, e.Agent, from.Unix(), e.Kind, e.Type, e.Currency}
+	u := spans[k]
+	if u == nil {
+		u = &xyra.SpanUsage{Organization: e.Organization, Agent: e.Agent, From: from, Kind: e.Kind, Type: e.Type, Currency: e.Currency}
+		spans[k] = u
 	}
-	for _, p := range s.periods {
-		periods = append(periods, *p)
+	u.Count++
+	if !e.Charge.IsZero() {
+		u.ChargedCount++
 	}
-	slices.SortFunc(hours, compareHours)
-	slices.SortFunc(periods, comparePeriods)
-	return hours, periods
+	u.Quantity, u.Charge = u.Quantity.Add(e.Quantity), u.Charge.Add(e.Charge)
+}
+
+// sorted returns the rollups in key order.
+func (s sums) sorted() store.Rollups {
+	return store.Rollups{Hours: values(s.hours, compareSpans), Days: values(s.days, compareSpans), Periods: values(s.periods, comparePeriods)}
+}
+
+func values[K comparable, V any](m map[K]*V, compare func(a, b V) int) []V {
+	list := make([]V, 0, len(m))
+	for _, v := range m {
+		list = append(list, *v)
+	}
+	slices.SortFunc(list, compare)
+	return list
 }
 
 // rollups is what a batch of new events adds.
-func rollups(entries []*entry) (hours []xyra.HourUsage, periods []xyra.PeriodUsage, seen []store.AgentSeen) {
+func rollups(entries []*entry) (store.Rollups, []store.AgentSeen) {
+	var seen []store.AgentSeen
 	s := newSums()
 	for _, e := range entries {
 		s.add(e.event, e.parts, e.charges())
@@ -101,8 +107,7 @@ func rollups(entries []*entry) (hours []xyra.HourUsage, periods []xyra.PeriodUsa
 	slices.SortFunc(seen, func(a, b store.AgentSeen) int {
 		return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Agent, b.Agent))
 	})
-	hours, periods = s.sorted()
-	return hours, periods, slices.Compact(seen)
+	return s.sorted(), slices.Compact(seen)
 }
 
 // charges are what each part of an entry charges: tiered ones were computed under the lock of their total.
@@ -134,8 +139,7 @@ func tieredKeys(entries []*entry) []xyra.PeriodUsage {
 			}
 		}
 	}
-	_, keys := s.sorted()
-	return keys
+	return s.sorted().Periods
 }
 
 // chargeTiered locks the running totals that tiered prices depend on and charges every event the difference it makes.

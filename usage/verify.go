@@ -14,7 +14,7 @@ import (
 // verifyPage is how many events are held in memory at once.
 const verifyPage = 5000
 
-// Verify recomputes both rollups and every charge from the raw events, on one snapshot, and returns a text for each row
+// Verify recomputes the rollups and every charge from the raw events, on one snapshot, and returns a text for each row
 // that differs. None means that the database adds up.
 func Verify(ctx context.Context, db *store.DB) (faults []string, err error) {
 	err = db.Snapshot(ctx, func(r store.Reader) error {
@@ -65,11 +65,16 @@ func verifyOrganization(ctx context.Context, r store.Reader, o xyra.Organization
 	if err != nil {
 		return nil, err
 	}
+	days, err := r.DayUsages(ctx, o)
+	if err != nil {
+		return nil, err
+	}
 	periods, err := r.PeriodUsages(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	faults = append(faults, want.compareHours(hours)...)
+	faults = append(faults, compareRollup("usage_hours", want.hours, hours)...)
+	faults = append(faults, compareRollup("usage_days", want.days, days)...)
 	return append(faults, want.comparePeriods(periods, versions)...), nil
 }
 
@@ -93,21 +98,22 @@ func recount(want sums, v xyra.Version, e xyra.Event) (faults []string) {
 	return faults
 }
 
-func (s sums) compareHours(have []xyra.HourUsage) (faults []string) {
+// compareRollup takes from want what have has.
+func compareRollup(table string, want map[spanKey]*xyra.SpanUsage, have []xyra.SpanUsage) (faults []string) {
 	for _, h := range have {
-		k := hourKey{h.Organization, h.Agent, h.Hour.Unix(), h.Kind, h.Type, h.Currency}
-		w := s.hours[k]
-		delete(s.hours, k)
+		k := spanKey{h.Organization, h.Agent, h.From.Unix(), h.Kind, h.Type, h.Currency}
+		w := want[k]
+		delete(want, k)
 		if w == nil {
-			w = &xyra.HourUsage{}
+			w = &xyra.SpanUsage{}
 		}
 		if w.Count != h.Count || w.ChargedCount != h.ChargedCount || !w.Quantity.Equal(h.Quantity) || !w.Charge.Equal(h.Charge) {
-			faults = append(faults, fmt.Sprintf("usage_hours %s: has count %d, charged %d, quantity %s, charge %s; events say %d, %d, %s, %s", h.Name(),
+			faults = append(faults, fmt.Sprintf("%s %s: has count %d, charged %d, quantity %s, charge %s; events say %d, %d, %s, %s", table, h.Name(),
 				h.Count, h.ChargedCount, h.Quantity, h.Charge, w.Count, w.ChargedCount, w.Quantity, w.Charge))
 		}
 	}
-	for _, w := range s.hours {
-		faults = append(faults, fmt.Sprintf("usage_hours %s: is missing, events say count %d, quantity %s", w.Name(), w.Count, w.Quantity))
+	for _, w := range want {
+		faults = append(faults, fmt.Sprintf("%s %s: is missing, events say count %d, quantity %s", table, w.Name(), w.Count, w.Quantity))
 	}
 	slices.Sort(faults)
 	return faults

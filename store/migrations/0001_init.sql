@@ -152,6 +152,8 @@ CREATE TABLE events (
 );
 CREATE UNIQUE INDEX events_idempotency_key ON events (organization_id, source, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX events_agent ON events (organization_id, agent_id, timestamp);
+-- Costs and outcomes are few beside activities: without this a list of them would walk all activities.
+CREATE INDEX events_agent_kind ON events (organization_id, agent_id, kind, timestamp) WHERE kind > 1;
 
 CREATE TABLE usage_hours (
 	organization_id BIGINT NOT NULL,
@@ -165,6 +167,21 @@ CREATE TABLE usage_hours (
 	quantity NUMERIC NOT NULL,
 	charge NUMERIC NOT NULL,
 	PRIMARY KEY (organization_id, agent_id, hour, kind, type, currency)
+);
+
+-- The same by UTC day: long spans read days, their edges hours, and the edges of those raw events.
+CREATE TABLE usage_days (
+	organization_id BIGINT NOT NULL,
+	agent_id BIGINT NOT NULL,
+	day BIGINT NOT NULL,
+	kind SMALLINT NOT NULL,
+	type TEXT NOT NULL,
+	currency TEXT NOT NULL,
+	count BIGINT NOT NULL,
+	charged_count BIGINT NOT NULL,
+	quantity NUMERIC NOT NULL,
+	charge NUMERIC NOT NULL,
+	PRIMARY KEY (organization_id, agent_id, day, kind, type, currency)
 );
 
 CREATE TABLE usage_periods (

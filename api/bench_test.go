@@ -1,0 +1,72 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"xyra/auth"
+	"xyra/store"
+	"xyra/store/storetest"
+	"xyra/usage"
+)
+
+// BenchmarkPostActivity sends durable activities from 64 callers at once straight into the server, without a network.
+func BenchmarkPostActivity(b *testing.B) {
+	target := storetest.SQLite(b)
+	target.Now = time.Now
+	db := storetest.Open(b, target)
+	s, token, agent := benchServer(b, db)
+	var n atomic.Int64
+	path := fmt.Sprintf("/api/v1/agents/%d/activities", agent)
+	b.ReportAllocs()
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			body := fmt.Sprintf(`{"activity_type":"call","quantity":12.5,"activity_metadata":{"model":"gpt-x","prompt_tokens":374,"completion_tokens":44},"timestamp":"2024-05-20T10:11:12.250Z","idempotency_key":"k-%d"}`, n.Add(1))
+			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Authorization", "Bearer "+token)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			if w.Code != http.StatusOK {
+				b.Fatal(w.Code, w.Body)
+			}
+		}
+	})
+}
+
+// benchServer is a server with one priced agent of one organization, and the superuser's token.
+func benchServer(b *testing.B, db *store.DB) (s *Server, token string, agent int64) {
+	b.Helper()
+	gate := auth.New(db, auth.Options{Secret: []byte("secret of the benchmarks"), TokenLifetime: time.Hour, Now: time.Now})
+	if _, err := gate.EnsureSuperuser(b.Context(), superuserEmail, superuserPassword); err != nil {
+		b.Fatal(err)
+	}
+	recorder := usage.New(db, usage.Options{})
+	b.Cleanup(func() { recorder.Close(context.Background()) })
+	s = New(db, gate, recorder, Options{Prefix: "/api/v1", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	token, err := gate.Login(b.Context(), superuserEmail, superuserPassword, "127.0.0.1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	create := func(path, body string) int64 {
+		w := ask(s, http.MethodPost, "/api/v1"+path, token, body)
+		var made struct{ ID int64 }
+		if err := json.NewDecoder(bytes.NewReader(w.Body.Bytes())).Decode(&made); err != nil || w.Code != http.StatusOK {
+			b.Fatal(w.Code, w.Body, err)
+		}
+		return made.ID
+	}
+	organization := create("/organizations", `{"name":"bench"}`)
+	model := create("/billing-models", fmt.Sprintf(`{"name":"m","model_type":"activity","organization_id":%d,"activity_price_per_action":0.015,"activity_action_type":"call"}`, organization))
+	return s, token, create("/agents", fmt.Sprintf(`{"name":"a","organization_id":%d,"billing_model_id":%d}`, organization, model))
+}
