@@ -168,8 +168,8 @@ func (s *Server) topAgents(c *call, in *topAgentsIn) ([]topAgentOut, error) {
 }
 
 // rank puts the best agents first, agents without events included; equal ones stand by id.
-func rank(agents []xyra.Agent, rows []xyra.HourUsage, metric xyra.Metric, currency money.Currency, limit int64) []topAgentOut {
-	usage := map[xyra.AgentID][]xyra.HourUsage{}
+func rank(agents []xyra.Agent, rows []xyra.SpanUsage, metric xyra.Metric, currency money.Currency, limit int64) []topAgentOut {
+	usage := map[xyra.AgentID][]xyra.SpanUsage{}
 	for _, u := range rows {
 		usage[u.Agent] = append(usage[u.Agent], u)
 	}
@@ -272,7 +272,7 @@ func (s *Server) dailyMetrics(c *call, in *dailyMetricsIn) ([]dayOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	usage := map[int64][]xyra.HourUsage{}
+	usage := map[int64][]xyra.SpanUsage{}
 	for _, u := range rows {
 		usage[xyra.Micros(u.Hour)] = append(usage[xyra.Micros(u.Hour)], u)
 	}

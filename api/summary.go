@@ -142,7 +142,7 @@ func (c *call) summaryModel(agent xyra.Agent) (summaryModelOut, error) {
 }
 
 // sum fills in everything that is added up; the maps hold the billing currency.
-func (out *billingSummaryOut) sum(rows []xyra.HourUsage, billing money.Currency) {
+func (out *billingSummaryOut) sum(rows []xyra.SpanUsage, billing money.Currency) {
 	statistics := xyra.SumUsage(rows)
 	out.TotalCost = statistics.In(billing).Cost()
 	out.ByCurrency = byCurrency(statistics, billing, func(t xyra.Totals) summaryCurrencyOut {
