@@ -42,7 +42,8 @@ type Invoice struct {
 	Stripe        StripeReferences
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
-	Lines         []Line // empty in lists
+	Parties       Parties // none on invoices from before they were kept
+	Lines         []Line  // empty in lists
 }
 
 // StripeReferences are the names Stripe has for an invoice.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -244,13 +243,13 @@ func (s *Server) createInvoice(c *call, in *invoiceCreateIn) (invoiceOut, error)
 		invoice.Lines = append(invoice.Lines, item.line())
 	}
 	return writeInvoice(c, func(ctx context.Context, tx *store.Tx) (xyra.Invoice, error) {
-		return billing.Create(ctx, tx, c.caller, rand.Reader, invoice)
+		return billing.Create(ctx, tx, c.caller, s.Issuer, invoice)
 	})
 }
 
 func (s *Server) generateInvoice(c *call, in *generateIn) (invoiceWithItemsOut, error) {
 	return write(c, func(ctx context.Context, tx *store.Tx) (invoiceWithItemsOut, error) {
-		invoice, err := billing.Generate(ctx, tx, c.caller, rand.Reader, in.Organization, in.Year, in.Month, in.Currency)
+		invoice, err := billing.Generate(ctx, tx, c.caller, s.Issuer, in.Organization, in.Year, in.Month, in.Currency)
 		return newInvoiceWithItemsOut(invoice), err
 	})
 }

@@ -134,7 +134,7 @@ func withCheckout(t *testing.T, s *Server, session string) (id xyra.InvoiceID) {
 			return err
 		}
 		one := money.FromInt(1)
-		i, err := billing.Create(t.Context(), tx, xyra.Caller{}, strings.NewReader(session), xyra.Invoice{Organization: organization, Currency: "USD", Number: session,
+		i, err := billing.Create(t.Context(), tx, xyra.Caller{}, billing.Issuer{Random: strings.NewReader(session)}, xyra.Invoice{Organization: organization, Currency: "USD", Number: session,
 			Lines: []xyra.Line{{Description: "Work", Quantity: one, UnitPrice: one, Amount: one, ItemType: "service"}}})
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ func (w *world) create(random io.Reader, i xyra.Invoice) (created xyra.Invoice, 
 		i.Currency = "USD"
 	}
 	err = w.db.Tx(w.t.Context(), func(tx *store.Tx) error {
-		created, err = billing.Create(w.t.Context(), tx, operator, random, i)
+		created, err = billing.Create(w.t.Context(), tx, operator, billing.Issuer{Random: random}, i)
 		return err
 	})
 	return created, err

@@ -2,7 +2,6 @@ package billing
 
 import (
 	"context"
-	"io"
 
 	"xyra"
 	"xyra/store"
@@ -10,17 +9,17 @@ import (
 
 // Create saves an invoice that was written by hand: organization, due date, currency, lines and, if they like, number,
 // notes and metadata are the caller's; everything else is set here. An empty number is replaced by a generated one.
-func Create(ctx context.Context, tx *store.Tx, caller xyra.Caller, random io.Reader, invoice xyra.Invoice) (xyra.Invoice, error) {
+func Create(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, invoice xyra.Invoice) (xyra.Invoice, error) {
 	// Locked, so that the organization is not archived in the meantime.
-	if _, err := tx.OrganizationLocked(ctx, invoice.Organization); err != nil {
+	organization, err := tx.OrganizationLocked(ctx, invoice.Organization)
+	if err != nil {
 		if xyra.HasCode(err, xyra.CodeNotFound) {
 			err = xyra.Invalid("Organization with ID %d not found", invoice.Organization)
 		}
 		return xyra.Invoice{}, err
 	}
-	var err error
 	if invoice.Number == "" {
-		invoice.Number, invoice.ID, err = claimNumber(ctx, tx, random, invoice.Organization)
+		invoice.Number, invoice.ID, err = by.claimNumber(ctx, tx, organization)
 	} else {
 		var claimed bool
 		invoice.ID, claimed, err = tx.InsertInvoiceNumber(ctx, invoice.Organization, invoice.Number)
@@ -35,7 +34,7 @@ func Create(ctx context.Context, tx *store.Tx, caller xyra.Caller, random io.Rea
 	if invoice, err = issue(invoice); err != nil {
 		return xyra.Invoice{}, err
 	}
-	invoice.IssueDate = tx.Now
+	invoice.IssueDate, invoice.Parties = tx.Now, by.parties(organization)
 
 	if invoice, _, err = tx.InsertInvoice(ctx, invoice); err != nil {
 		return xyra.Invoice{}, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
 	"xyra"
@@ -17,7 +16,7 @@ const dueDays = 15
 
 // Generate makes the invoice of a month that is over and marks the usage on it as billed. An empty currency is the
 // billing currency. Generations of one organization run one after the other; all but the first are conflicts.
-func Generate(ctx context.Context, tx *store.Tx, caller xyra.Caller, random io.Reader, organization xyra.OrganizationID, year, monthNumber int64, currency money.Currency) (xyra.Invoice, error) {
+func Generate(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, organization xyra.OrganizationID, year, monthNumber int64, currency money.Currency) (xyra.Invoice, error) {
 	m, err := load(ctx, tx, organization, year, monthNumber, currency)
 	if err != nil {
 		return xyra.Invoice{}, err
@@ -29,7 +28,7 @@ func Generate(ctx context.Context, tx *store.Tx, caller xyra.Caller, random io.R
 	if len(drafts) == 0 {
 		return xyra.Invoice{}, xyra.Invalid("No billable items found for organization with ID %d in %d/%d", organization, monthNumber, year)
 	}
-	return m.save(ctx, tx, caller, random, drafts)
+	return m.save(ctx, tx, caller, by, drafts)
 }
 
 // load makes the checks of the contract in its order and reads what the decision needs.
@@ -81,17 +80,17 @@ func (m month) conflict(there xyra.Invoice) error {
 }
 
 // save writes the invoice, its lines and what they bill.
-func (m month) save(ctx context.Context, tx *store.Tx, caller xyra.Caller, random io.Reader, drafts []draft) (xyra.Invoice, error) {
+func (m month) save(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, drafts []draft) (xyra.Invoice, error) {
 	notes := "Monthly invoice for " + m.period.Name()
 	invoice := xyra.Invoice{Organization: m.organization.ID, Period: m.period, Currency: m.currency, Status: xyra.InvoicePending,
-		IssueDate: tx.Now, DueDate: tx.Now.AddDate(0, 0, dueDays), Notes: &notes,
+		IssueDate: tx.Now, DueDate: tx.Now.AddDate(0, 0, dueDays), Notes: &notes, Parties: by.parties(m.organization),
 		Metadata: fmt.Appendf(nil, `{"billing_period":"%s"}`, m.period)}
 	for _, d := range drafts {
 		invoice.Lines = append(invoice.Lines, d.line)
 		invoice.Amount = invoice.Amount.Add(d.line.Amount)
 	}
 	var err error
-	if invoice.Number, invoice.ID, err = claimNumber(ctx, tx, random, m.organization.ID); err != nil {
+	if invoice.Number, invoice.ID, err = by.claimNumber(ctx, tx, m.organization); err != nil {
 		return xyra.Invoice{}, err
 	}
 	saved, first, err := tx.InsertInvoice(ctx, invoice)

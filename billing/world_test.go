@@ -89,7 +89,7 @@ func (w *world) use(period xyra.Period, agent xyra.AgentID, version xyra.Version
 func (w *world) generate(year, month int64, currency money.Currency) (invoice xyra.Invoice, err error) {
 	w.t.Helper()
 	err = w.db.Tx(w.t.Context(), func(tx *store.Tx) error {
-		invoice, err = billing.Generate(w.t.Context(), tx, operator, rand.Reader, w.org, year, month, currency)
+		invoice, err = billing.Generate(w.t.Context(), tx, operator, billing.Issuer{Random: rand.Reader}, w.org, year, month, currency)
 		return err
 	})
 	return invoice, err

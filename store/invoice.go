@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -11,12 +12,12 @@ import (
 
 const invoiceColumns = `organization_id, id, number, sequence, period, currency, status, amount, tax_amount, issue_date,
 	due_date, notes, metadata, payment_method, payment_date, stripe_invoice_id, stripe_checkout_session_id,
-	stripe_payment_link, created_at, updated_at`
+	stripe_payment_link, created_at, updated_at, parties`
 
 func scanInvoice(r row) (i xyra.Invoice, err error) {
 	err = r.Scan(&i.Organization, &i.ID, &i.Number, &i.Sequence, &i.Period, &i.Currency, &i.Status, &i.Amount, &i.TaxAmount,
 		instant{&i.IssueDate}, instant{&i.DueDate}, &i.Notes, object{&i.Metadata}, &i.PaymentMethod, instantOrNil{&i.PaymentDate},
-		&i.Stripe.Invoice, &i.Stripe.CheckoutSession, &i.Stripe.PaymentLink, instant{&i.CreatedAt}, instant{&i.UpdatedAt})
+		&i.Stripe.Invoice, &i.Stripe.CheckoutSession, &i.Stripe.PaymentLink, instant{&i.CreatedAt}, instant{&i.UpdatedAt}, parsed{&i.Parties})
 	return i, err
 }
 
@@ -123,17 +124,26 @@ func (tx *Tx) InsertInvoice(ctx context.Context, i xyra.Invoice) (xyra.Invoice, 
 	if err != nil {
 		return i, false, err
 	}
+	parties, err := json.Marshal(i.Parties)
+	if err != nil {
+		return i, false, fmt.Errorf("write the parties of invoice %s: %w", i.Number, err)
+	}
 	now := xyra.Micros(tx.Now)
 	inserted, err := tx.exec(ctx, "insert invoice", `INSERT INTO invoices (organization_id, id, number, sequence, is_generated, period,
-		currency, status, amount, tax_amount, issue_date, due_date, notes, metadata, payment_method, payment_date, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)
+		currency, status, amount, tax_amount, issue_date, due_date, notes, metadata, payment_method, payment_date, created_at, updated_at, parties)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18)
 		ON CONFLICT (organization_id, period, currency) WHERE is_generated AND status <> 'cancelled' DO NOTHING`,
 		i.Organization, i.ID, i.Number, i.Sequence, i.Period != 0, i.Period, i.Currency, i.Status, i.Amount, i.TaxAmount,
-		xyra.Micros(i.IssueDate), xyra.Micros(i.DueDate), i.Notes, textOrNil(i.Metadata), i.PaymentMethod, microsOrNil(i.PaymentDate), now)
+		xyra.Micros(i.IssueDate), xyra.Micros(i.DueDate), i.Notes, textOrNil(i.Metadata), i.PaymentMethod, microsOrNil(i.PaymentDate), now, string(parties))
 	if err != nil || inserted == 0 {
 		return i, false, err
 	}
 	return i, true, tx.insertLines(ctx, i)
+}
+
+// InvoiceSequence is how many invoices an organization has had. It stands still while the organization is locked.
+func (r Reader) InvoiceSequence(ctx context.Context, organization xyra.OrganizationID) (int64, error) {
+	return value[int64](ctx, r, "invoice sequence", `SELECT COALESCE((SELECT sequence FROM invoice_sequences WHERE organization_id = $1), 0)`, organization)
 }
 
 // rowsAtOnce bounds how many rows one INSERT carries: both databases limit the parameters of a statement.

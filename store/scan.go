@@ -98,6 +98,18 @@ func (o object) Scan(src any) error {
 	return fmt.Errorf("JSON column holds %T", src)
 }
 
+// parsed reads a nullable column of JSON that this package has written; NULL leaves the zero value.
+type parsed struct{ to any }
+
+// Scan implements sql.Scanner.
+func (p parsed) Scan(src any) error {
+	var raw json.RawMessage
+	if err := (object{&raw}).Scan(src); err != nil || raw == nil {
+		return err
+	}
+	return json.Unmarshal(raw, p.to)
+}
+
 // textOrNil is JSON on its way into a text column; nil is NULL.
 func textOrNil(raw json.RawMessage) driver.Value {
 	if raw == nil {
