@@ -16,6 +16,7 @@ type Options struct {
 	Committers int // 0: one for SQLite, two for PostgreSQL
 	QueueMax   int // events waiting at most, over all committers; 0 means 20,000
 	Log        *slog.Logger
+	Discard    bool // for measuring only: answer as if recorded, prices included, and keep nothing
 }
 
 // batchMax is how many events share a commit at most. A single request may be larger and then commits alone.
@@ -31,6 +32,9 @@ type Recorder struct {
 	prices priceBook
 	queues []*queue
 	done   sync.WaitGroup
+
+	discards  bool
+	discarded discarded
 }
 
 // ticket is one caller's request: its drafts share a transaction.
@@ -62,7 +66,7 @@ func New(db *store.DB, o Options) *Recorder {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Recorder{db: db, log: o.Log}
+	r := &Recorder{db: db, log: o.Log, discards: o.Discard}
 	for range o.Committers {
 		q := &queue{eventsMax: o.QueueMax / o.Committers}
 		q.filled.L = &q.mu
@@ -85,6 +89,9 @@ func (r *Recorder) Record(ctx context.Context, caller xyra.Caller, drafts []Draf
 
 // wait queues a ticket and returns its results when they are on disk.
 func (r *Recorder) wait(ctx context.Context, t *ticket) ([]Result, error) {
+	if r.discards {
+		return r.discard(ctx, t)
+	}
 	b, err := r.queues[uint64(t.drafts[0].Agent)%uint64(len(r.queues))].add(t)
 	if err != nil {
 		return nil, xyra.Unavailable(err)
