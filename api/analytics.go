@@ -274,7 +274,7 @@ func (s *Server) dailyMetrics(c *call, in *dailyMetricsIn) ([]dayOut, error) {
 	}
 	usage := map[int64][]xyra.SpanUsage{}
 	for _, u := range rows {
-		usage[xyra.Micros(u.Hour)] = append(usage[xyra.Micros(u.Hour)], u)
+		usage[xyra.Micros(u.From)] = append(usage[xyra.Micros(u.From)], u)
 	}
 	for day := days.From; day.Before(days.To); day = day.AddDate(0, 0, 1) {
 		statistics := xyra.SumUsage(usage[xyra.Micros(day)])

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -57,12 +55,9 @@ func (c *call) body() ([]byte, error) {
 	if c.route.operation.batch {
 		limit = batchBodyMax
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, c.request.Body, limit))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, errTooLarge
-	}
+	raw, err := readBody(c.request, limit)
 	if err != nil {
-		return nil, errors.Join(context.Canceled, err) // the client went away in the middle of its body
+		return nil, err
 	}
 	c.raw, c.hasRead = raw, true
 	return raw, nil

@@ -144,6 +144,8 @@ func (d *document) requestBody(rt *route) any {
 	case form:
 		shape := d.shapes.input(in, in.formFields())
 		content = schema{"application/x-www-form-urlencoded": schema{"schema": shape}, "multipart/form-data": schema{"schema": shape}}
+	case documented:
+		content = in.content(d.shapes)
 	case body:
 		content = schema{"application/json": schema{"schema": d.shapes.input(in, in.fields())}}
 	default:

@@ -77,7 +77,7 @@ func (r rights) else403(text string) rights {
 // routes is the whole API.
 func (s *Server) routes() []*route {
 	groups := [][]*route{
-		s.authRoutes(), s.userRoutes(), s.organizationRoutes(), s.billingModelRoutes(), s.agentRoutes(), s.eventRoutes(),
+		s.authRoutes(), s.userRoutes(), s.organizationRoutes(), s.billingModelRoutes(), s.agentRoutes(), s.eventRoutes(), s.batchRoutes(), s.eventListRoutes(),
 		s.analyticsRoutes(), s.invoiceRoutes(), s.apiKeyRoutes(), s.healthRoutes(),
 	}
 	var all []*route
