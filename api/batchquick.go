@@ -20,7 +20,7 @@ func (b *batch) word(text []byte) string {
 		return known
 	}
 	word := string(text)
-	if len(b.words) < wordsMax {
+	if b.words != nil && len(b.words) < wordsMax {
 		b.words[word] = word
 	}
 	return word

@@ -26,8 +26,8 @@ func (b *batch) read(raw []byte, header http.Header) []Item {
 	contentType := header.Get("Content-Type")
 	media, _, _ := strings.Cut(contentType, ";")
 	media = strings.ToLower(strings.TrimSpace(media))
-	if header.Get("Ce-Specversion") != "" {
-		return b.readBinary(raw, media, header)
+	if attributes := cloudAttributes(header); attributes != nil {
+		return b.readBinary(raw, media, attributes)
 	}
 	if media == mediaLines || media == "application/ndjson" {
 		return b.readLines(raw)

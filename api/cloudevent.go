@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -125,22 +126,30 @@ func (b *batch) readCloudData(v strictjson.Value, in *cloudEventIn, n int) []Ite
 	return nil
 }
 
-// readBinary reads a CloudEvent in HTTP's binary mode: the attributes are headers, the body is data. It is put together
-// as the same event would be in a JSON document.
-func (b *batch) readBinary(raw []byte, media string, header http.Header) []Item {
-	dst := []byte{'{'}
-	for name, values := range header {
+// cloudAttributes are the members that a CloudEvent in HTTP's binary mode has as headers, in order; nil for any other
+// request.
+func cloudAttributes(header http.Header) (members []byte) {
+	if header.Get("Ce-Specversion") == "" {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(header)) {
 		attribute, isAttribute := strings.CutPrefix(strings.ToLower(name), "ce-")
 		if !isAttribute || attribute == "data" || attribute == "data_base64" {
 			continue
 		}
-		value, err := url.PathUnescape(values[0])
+		value, err := url.PathUnescape(header.Get(name))
 		if err != nil {
-			value = values[0]
+			value = header.Get(name)
 		}
-		dst = append(append(strictjson.AppendString(dst, attribute), ':'), attributeValue(attribute, storable(value))...)
-		dst = append(dst, ',')
+		members = append(append(strictjson.AppendString(members, attribute), ':'), attributeValue(attribute, storable(value))...)
+		members = append(members, ',')
 	}
+	return members
+}
+
+// readBinary reads a CloudEvent in HTTP's binary mode: the attributes are headers, the body is data. It is put together
+// as the same event would be in a JSON document.
+func (b *batch) readBinary(raw []byte, media string, attributes []byte) []Item {
 	if len(raw) > 0 && !isJSON(media) {
 		r := newReport("body")
 		faultNoObject(nil, storable(string(raw)), r)
@@ -150,9 +159,11 @@ func (b *batch) readBinary(raw []byte, media string, header http.Header) []Item 
 		if _, syntax := strictjson.Parse(raw); syntax != nil {
 			return []Item{syntaxItem(syntax)}
 		}
-		dst = append(append(dst, `"data":`...), raw...)
+		raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
+	} else {
+		raw = []byte("null")
 	}
-	v, syntax := strictjson.Parse(append(bytes.TrimSuffix(dst, []byte{','}), '}'))
+	v, syntax := strictjson.Parse(slices.Concat([]byte{'{'}, attributes, []byte(`"data":`), raw, []byte{'}'}))
 	if syntax != nil {
 		return []Item{syntaxItem(syntax)}
 	}

@@ -108,13 +108,15 @@ func (f *flights) drop(k flightKey) {
 	delete(f.keys, k)
 }
 
-// digestRequest covers method, path, query and body, each with its length in front.
+// digestRequest covers method, path, query and body, each with its length in front, and the headers that hold a part of
+// what is sent.
 func digestRequest(r *http.Request, raw []byte) []byte {
 	h := sha256.New()
 	for _, part := range [][]byte{[]byte(r.Method), []byte(r.URL.RawPath), []byte(r.URL.RawQuery), raw} {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)
 	}
+	h.Write(cloudAttributes(r.Header))
 	return h.Sum(nil)
 }
 
