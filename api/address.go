@@ -18,6 +18,10 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
+func withRequestID(r *http.Request, id string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+}
+
 // headerRequestID is X-Request-ID as net/http keeps it.
 const headerRequestID = "X-Request-Id"
 

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -54,19 +52,6 @@ func benchServer(b *testing.B, db *store.DB) (s *Server, token string, agent int
 	recorder := usage.New(db, usage.Options{})
 	b.Cleanup(func() { recorder.Close(context.Background()) })
 	s = New(db, gate, recorder, Options{Prefix: "/api/v1", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	token, err := gate.Login(b.Context(), superuserEmail, superuserPassword, "127.0.0.1")
-	if err != nil {
-		b.Fatal(err)
-	}
-	create := func(path, body string) int64 {
-		w := ask(s, http.MethodPost, "/api/v1"+path, token, body)
-		var made struct{ ID int64 }
-		if err := json.NewDecoder(bytes.NewReader(w.Body.Bytes())).Decode(&made); err != nil || w.Code != http.StatusOK {
-			b.Fatal(w.Code, w.Body, err)
-		}
-		return made.ID
-	}
-	organization := create("/organizations", `{"name":"bench"}`)
-	model := create("/billing-models", fmt.Sprintf(`{"name":"m","model_type":"activity","organization_id":%d,"activity_price_per_action":0.015,"activity_action_type":"call"}`, organization))
-	return s, token, create("/agents", fmt.Sprintf(`{"name":"a","organization_id":%d,"billing_model_id":%d}`, organization, model))
+	token, agent = ingestWorld(b, s)
+	return s, token, agent
 }

@@ -39,13 +39,14 @@ type Options struct {
 // Server answers the HTTP API. It is stateless but for requests in flight; any number may run on one database.
 type Server struct {
 	Options
-	db       *store.DB
-	gate     *auth.Gate
-	recorder *usage.Recorder
-	inFlight flights
-	ids      requestIDs
-	batches  chan struct{} // one for each batch of events being worked on
-	handler  http.Handler
+	db          *store.DB
+	gate        *auth.Gate
+	recorder    *usage.Recorder
+	inFlight    flights
+	ids         requestIDs
+	agentPrefix string        // of the paths that ingest takes
+	batches     chan struct{} // one for each batch of events being worked on
+	handler     http.Handler
 }
 
 // New wires the routes. The recorder and the gate must work on the same database.
@@ -54,7 +55,8 @@ func New(db *store.DB, gate *auth.Gate, recorder *usage.Recorder, o Options) *Se
 		o.Issuer.Random = rand.Reader
 	}
 	s := &Server{Options: o, db: db, gate: gate, recorder: recorder, ids: newRequestIDs(), batches: make(chan struct{}, batchesMax)}
-	s.handler = s.observe(s.identified(s.crossOrigin(s.router())))
+	s.agentPrefix = s.Prefix + "/agents/"
+	s.handler = s.observe(s.ingest(s.identified(s.crossOrigin(s.router()))))
 	return s
 }
 
@@ -221,7 +223,7 @@ func (s *Server) finish(seen *seenWriter, r *http.Request) {
 // identified puts the request's id into its context, where everything below finds it.
 func (s *Server) identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, w.(*seenWriter).id)))
+		next.ServeHTTP(w, withRequestID(r, w.(*seenWriter).id))
 	})
 }
 
