@@ -27,12 +27,14 @@ type month struct {
 	agents       []xyra.Agent // all there ever were
 	versions     map[xyra.BillingModelID][]xyra.Version
 	unbilled     []xyra.PeriodUsage // of the period and of earlier ones that were invoiced
+	automatic    bool               // nobody has asked: agents made after the period owe no fees for it
 }
 
 // draft is a line with the usage that it bills.
 type draft struct {
 	line xyra.Line
 	from []xyra.PeriodUsage
+	fee  string // without usage: which fee it is, once for each agent and component
 }
 
 // decide makes the lines: by agent the fees of the period and its usage, then what earlier periods have gained since
@@ -60,23 +62,24 @@ func (m month) decide() ([]draft, error) {
 // fees are the base fee and the seats of an agent that is in use when the invoice is made.
 func (m month) fees(a xyra.Agent) (drafts []draft) {
 	versions := m.versions[a.BillingModel]
-	if !a.IsActive || a.Archived || len(versions) == 0 || m.currency != m.organization.Currency {
+	if !a.IsActive || a.Archived || len(versions) == 0 || m.currency != m.organization.Currency || m.automatic && !a.CreatedAt.Before(m.end) {
 		return nil
 	}
 	version := xyra.VersionAt(versions, m.end.Add(-time.Microsecond))
-	add := func(description string, c pricing.Component, quantity money.Decimal) {
+	add := func(component int, description string, quantity money.Decimal) {
+		c := version.Components[component]
 		line := m.line(description, a, version.Model, m.period)
 		line.ItemType = itemSubscription
-		drafts = append(drafts, draft{line: m.priced(line, c, quantity, pricing.Rate(c, quantity))})
+		drafts = append(drafts, draft{line: m.priced(line, c, quantity, pricing.Rate(c, quantity)), fee: fmt.Sprintf("%d/%d", a.ID, component)})
 	}
-	for _, c := range version.Components {
+	for n, c := range version.Components {
 		if c.Kind == pricing.BaseFee && c.Price.Sign() > 0 {
-			add("Agent base fee: "+a.Name, c, money.FromInt(1))
+			add(n, "Agent base fee: "+a.Name, money.FromInt(1))
 		}
 	}
-	for _, c := range version.Components {
+	for n, c := range version.Components {
 		if c.Kind == pricing.Seat && pricing.SeatDue(c.Frequency, int(m.period.Month())) && a.Seats() > 0 {
-			add("Agent access: "+a.Name+" - "+c.Frequency+" subscription", c, money.FromInt(a.Seats()))
+			add(n, "Agent access: "+a.Name+" - "+c.Frequency+" subscription", money.FromInt(a.Seats()))
 		}
 	}
 	return drafts

@@ -92,7 +92,7 @@ func (g *group) appendTo(drafts []draft, m month) []draft {
 	if g.component.Kind == pricing.Outcome {
 		line.ItemType = itemOutcome
 	}
-	return append(drafts, draft{m.priced(line, g.component, g.quantity, g.charge), g.from})
+	return append(drafts, draft{line: m.priced(line, g.component, g.quantity, g.charge), from: g.from})
 }
 
 // describe words the line as the type of its version asks: hybrid models name the component's type.

@@ -102,15 +102,20 @@ func verifyUsage(ctx context.Context, r store.Reader, s store.InvoiceSequence) (
 	if err != nil {
 		return nil, err
 	}
+	return verifyPeriodsUsage(ctx, r, s.Organization, periods)
+}
+
+// verifyPeriodsUsage checks that no more is billed of these periods than was used in them.
+func verifyPeriodsUsage(ctx context.Context, r store.Reader, organization xyra.OrganizationID, periods []xyra.Period) (faults []string, err error) {
 	for _, period := range periods {
-		sums, err := r.BilledSums(ctx, s.Organization, period)
+		sums, err := r.BilledSums(ctx, organization, period)
 		if err != nil {
 			return nil, err
 		}
 		for _, b := range sums {
 			if u := b.Usage; b.Quantity.Cmp(u.Quantity) > 0 {
 				faults = append(faults, fmt.Sprintf("organization %d, %s, agent %d, version %d, component %d: %s %s used, %s billed",
-					s.Organization, u.Period, u.Agent, u.Version, u.Component, u.Quantity, u.Currency, b.Quantity))
+					organization, u.Period, u.Agent, u.Version, u.Component, u.Quantity, u.Currency, b.Quantity))
 			}
 		}
 	}

@@ -79,7 +79,7 @@ func (w *world) use(period xyra.Period, agent xyra.AgentID, version xyra.Version
 	row := xyra.PeriodUsage{Organization: w.org, Period: period, Agent: agent, Version: version, Component: component,
 		Currency: currency, Quantity: dec(w.t, quantity), Charge: dec(w.t, charge)}
 	err := w.db.Record(w.t.Context(), func(rec *store.Recording) error {
-		return rec.Commit(w.t.Context(), nil, []xyra.PeriodUsage{row}, nil)
+		return rec.Commit(w.t.Context(), store.Rollups{Periods: []xyra.PeriodUsage{row}}, nil)
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -160,18 +160,21 @@ func TestRunner_ConcurrentReplicasShareTheWork(t *testing.T) {
 		for range count {
 			add(t, first, xyra.Job{Kind: "k"})
 		}
-		runners := []*jobs.Runner{jobs.New(first, jobs.Options{Kinds: kinds, Poll: 10 * time.Millisecond}), jobs.New(second, jobs.Options{Kinds: kinds, Poll: 10 * time.Millisecond})}
-		for _, r := range runners {
-			r.Start()
+		work := func(count int) {
+			runners := []*jobs.Runner{jobs.New(first, jobs.Options{Kinds: kinds, Poll: 10 * time.Millisecond}), jobs.New(second, jobs.Options{Kinds: kinds, Poll: 10 * time.Millisecond})}
+			for _, r := range runners {
+				r.Start()
+			}
+			for range count {
+				<-done
+			}
+			for _, r := range runners {
+				stop(t, r) // also waits for the results, before the clock ends their leases
+			}
 		}
-		for range count + 1 {
-			<-done
-		}
+		work(count + 1)
 		clock.Advance(time.Hour)
-		<-done
-		for _, r := range runners {
-			stop(t, r)
-		}
+		work(1)
 		if ran.Load() != count || periodic.Load() != 2 {
 			t.Errorf("%d of %d jobs ran, periodic %d times in 2 hours", ran.Load(), count, periodic.Load())
 		}

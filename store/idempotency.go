@@ -76,6 +76,13 @@ func (tx *Tx) InsertIdempotencyRecord(ctx context.Context, rec IdempotencyRecord
 	return err
 }
 
+// DeleteIdempotencyRecordsBefore forgets answers that were kept until then, most at a time, and returns how many it was.
+func (tx *Tx) DeleteIdempotencyRecordsBefore(ctx context.Context, until time.Time, most int) (int64, error) {
+	return tx.exec(ctx, "forget idempotency records", `DELETE FROM idempotency_records WHERE (organization_id, caller, key) IN
+		(SELECT organization_id, caller, key FROM idempotency_records WHERE created_at <= $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+		xyra.Micros(until), most)
+}
+
 // pack compresses a body; nil stays nil.
 func pack(body []byte) ([]byte, error) {
 	if body == nil {
