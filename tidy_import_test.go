@@ -78,7 +78,7 @@ func TestTidy_InnermostKnowNoDiskNoNetworkNoClock(t *testing.T) {
 // A foreign library is known to one package, so that replacing it is one package's work.
 func TestTidy_LibrariesAreConfined(t *testing.T) {
 	homes := map[string][]string{
-		"github.com/jackc/pgx":           {"xyra/store", storeTest},
+		"github.com/jackc/pgx":           {"xyra/store", storeTest, "xyra/bench"}, // bench measures a bare COPY
 		"modernc.org/sqlite":             {"xyra/store", storeTest},
 		"github.com/pressly/goose":       {"xyra/store"},
 		"github.com/danielgtaylor/huma":  {"xyra/api"},
