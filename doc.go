@@ -20,6 +20,9 @@
 //	Usage         what events add up to, kept per hour (for analytics) and per period (for invoices).
 //	Invoice       a bill of lines in one currency; generated for a period, or written by hand.
 //	Line          one row of an invoice: quantity times unit price, rounded once.
+//	Payment       one row of an invoice's payment book: money in, money back, credit spent. Never changed.
+//	Credit        money of an organization that no invoice has taken yet, in one currency.
+//	Checkout      a session on a page of Stripe's where an invoice is paid.
 //	Job           work promised in the transaction of its cause and done after it, at least once.
 //	Audit entry   who changed what and when; each entry carries the hash of the one before.
 package xyra

@@ -48,7 +48,7 @@ func TestTidy_TextsHoldNothingUnfinishedOrLocal(t *testing.T) {
 // growing are the tables that are spread over machines by organization, and those that point into them. A statement on one
 // that does not name the organization would ask every machine, and could answer with another organization's rows.
 var growing = []string{"agent_activity", "agents", "api_keys", "audit_entries", "audit_heads", "billing_model_components",
-	"billing_model_versions", "billing_models", "events", "idempotency_records", "invoice_lines", "invoice_sequences", "invoices",
+	"billing_model_versions", "billing_models", "credits", "events", "idempotency_records", "invoice_lines", "invoice_sequences", "invoices", "payments",
 	"usage_billed", "usage_hours", "usage_periods"}
 
 // placeless are the statements that are right without the organization, by file and function.

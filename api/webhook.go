@@ -11,6 +11,7 @@ import (
 
 	"xyra"
 	"xyra/billing"
+	"xyra/money"
 	"xyra/store"
 	"xyra/strictjson"
 )
@@ -40,15 +41,65 @@ func (s *Server) stripeWebhook(c *call, _ *nothing) (webhookOut, error) {
 	if !ok || kind.Kind() != strictjson.String {
 		return webhookOut{}, xyra.Invalid("Invalid payload")
 	}
+	read := readStripeEvent(kind.Text(), event)
+	var alarms []string
+	out, err := write(c, func(ctx context.Context, tx *store.Tx) (webhookOut, error) {
+		var err error
+		alarms, err = billing.ReceiveStripe(ctx, tx, xyra.Caller{Request: requestID(ctx)}, read)
+		return done, err
+	})
+	if err == nil {
+		s.raise(c, alarms)
+	}
+	return out, err
+}
+
+// raise logs what a person should look at; the audit log has it too.
+func (s *Server) raise(c *call, alarms []string) {
+	for _, text := range alarms {
+		s.Log.WarnContext(c.context(), "payment alarm", "reason", text, "request", c.caller.Request, "path", c.request.URL.Path)
+	}
+}
+
+// stripeNameMax bounds Stripe's names of things; theirs are shorter.
+const stripeNameMax = 255
+
+// readStripeEvent takes from an event what matters here. What is missing or of another form stays empty.
+func readStripeEvent(kind string, event strictjson.Value) (e xyra.StripeEvent) {
 	data, _ := event.Field("data")
 	object, _ := data.Field("object")
-	session, _ := object.Field("id")
-	if kind.Text() != "checkout.session.completed" || session.Text() == "" {
-		return done, nil
+	e = xyra.StripeEvent{ID: stripeName(event, "id"), Type: kind, Intent: stripeName(object, "payment_intent")}
+	amount := ""
+	switch id := stripeName(object, "id"); {
+	case strings.HasPrefix(kind, "checkout.session."):
+		e.Session, e.Status, amount = id, stripeName(object, "payment_status"), "amount_total"
+	case kind == "charge.refunded":
+		e.Charge, amount = id, "amount_refunded"
+	case strings.HasPrefix(kind, "charge.dispute."):
+		e.Dispute, e.Charge, e.Status, amount = id, stripeName(object, "charge"), stripeName(object, "status"), "amount"
 	}
-	return write(c, func(ctx context.Context, tx *store.Tx) (webhookOut, error) {
-		return done, billing.MarkPaidByCheckout(ctx, tx, xyra.Caller{Request: requestID(ctx)}, session.Text())
-	})
+	sent, ok := object.Field(amount)
+	if !ok || sent.Kind() == strictjson.Null {
+		return e
+	}
+	units, err := strconv.ParseInt(sent.Number(), 10, 64)
+	currency, known := money.ParseCurrency(stripeName(object, "currency"))
+	if err != nil || units < 0 || !known {
+		e.AmountUnknown = true
+		return e
+	}
+	value := xyra.FromStripeAmount(currency, units)
+	e.Amount, e.Currency = &value, currency
+	return e
+}
+
+// stripeName is a text of an object, "" if there is none or none that Stripe would send.
+func stripeName(object strictjson.Value, field string) string {
+	value, _ := object.Field(field)
+	if value.Kind() != strictjson.String || len(value.Text()) > stripeNameMax {
+		return ""
+	}
+	return value.Text()
 }
 
 // signedByStripe checks a header "t={unix},v1={hex}" whose hex is the HMAC-SHA256 of "{t}.{body}". While a secret is

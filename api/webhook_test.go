@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -140,7 +139,8 @@ func withCheckout(t *testing.T, s *Server, session string) (id xyra.InvoiceID) {
 			return err
 		}
 		id = i.ID
-		return tx.UpdateInvoiceCheckout(t.Context(), i, session, fmt.Sprintf("https://checkout.stripe.com/c/%s", session))
+		return billing.AddCheckout(t.Context(), tx, xyra.Caller{}, xyra.CheckoutSession{ID: session, Organization: organization, Invoice: id,
+			Status: xyra.CheckoutOpen, Link: "https://checkout.stripe.com/c/" + session, Amount: one})
 	})
 	if err != nil {
 		t.Fatal(err)

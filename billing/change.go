@@ -41,7 +41,11 @@ func Update(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.Invoi
 	if err != nil || change == (Change{}) {
 		return changed, err
 	}
-	return save(ctx, tx, caller, "invoice.update", changed)
+	saved, err := save(ctx, tx, caller, "invoice.update", changed)
+	if err != nil || !saved.Final() {
+		return saved, err
+	}
+	return saved, finish(ctx, tx, caller, saved)
 }
 
 // apply is the status machine of PUT.
@@ -76,7 +80,7 @@ func (c Change) apply(i xyra.Invoice, now time.Time) (xyra.Invoice, error) {
 	return i, nil
 }
 
-// Pay records that an invoice was paid; a nil date is now. Of several that pay or cancel at once, one wins.
+// Pay records that all that is due on an invoice was paid; a nil date is now. Of several that pay or cancel at once, one wins.
 func Pay(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.InvoiceID, method string, date *time.Time) (xyra.Invoice, error) {
 	invoice, err := tx.InvoiceLocked(ctx, id)
 	if err != nil {
@@ -88,7 +92,11 @@ func Pay(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.InvoiceI
 	case xyra.InvoicePaid:
 		return xyra.Invoice{}, xyra.Invalid("Invoice is already marked as paid")
 	}
-	return save(ctx, tx, caller, "invoice.pay", paid(invoice, method, date, tx.Now))
+	saved, err := save(ctx, tx, caller, "invoice.pay", paid(invoice, method, date, tx.Now))
+	if err != nil {
+		return saved, err
+	}
+	return saved, finish(ctx, tx, caller, saved)
 }
 
 func paid(i xyra.Invoice, method string, date *time.Time, now time.Time) xyra.Invoice {
@@ -112,25 +120,11 @@ func Cancel(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.Invoi
 		return invoice, nil
 	}
 	invoice.Status = xyra.InvoiceCancelled
-	return save(ctx, tx, caller, "invoice.cancel", invoice)
-}
-
-// MarkPaidByCheckout pays the invoice of a completed Stripe checkout session. An unknown session and one whose invoice
-// is paid or cancelled change nothing, so Stripe may repeat itself.
-func MarkPaidByCheckout(ctx context.Context, tx *store.Tx, caller xyra.Caller, session string) error {
-	id, err := tx.InvoiceByCheckoutSession(ctx, session)
-	if xyra.HasCode(err, xyra.CodeNotFound) {
-		return nil
-	}
+	saved, err := save(ctx, tx, caller, "invoice.cancel", invoice)
 	if err != nil {
-		return err
+		return saved, err
 	}
-	invoice, err := tx.InvoiceLocked(ctx, id)
-	if err != nil || invoice.Final() {
-		return err
-	}
-	_, err = save(ctx, tx, caller, "invoice.pay", paid(invoice, "stripe", nil, tx.Now))
-	return err
+	return saved, finish(ctx, tx, caller, saved)
 }
 
 func save(ctx context.Context, tx *store.Tx, caller xyra.Caller, action string, i xyra.Invoice) (xyra.Invoice, error) {

@@ -40,7 +40,7 @@ func Create(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, in
 		return xyra.Invoice{}, err
 	}
 	audit(tx, caller, "invoice.create", invoice, nil)
-	return invoice, nil
+	return invoice, openCheckout(ctx, tx, invoice)
 }
 
 // issue checks each line against its own quantity and price and adds them up.

@@ -114,7 +114,7 @@ func (m month) save(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Is
 		return xyra.Invoice{}, err
 	}
 	audit(tx, caller, "invoice.generate", saved, map[string]string{"period": m.period.String()})
-	return saved, nil
+	return saved, openCheckout(ctx, tx, saved)
 }
 
 // audit notes what was done to an invoice, with number, status and total and what more there is to say.

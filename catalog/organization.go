@@ -36,7 +36,7 @@ func CreateOrganization(ctx context.Context, tx *store.Tx, caller xyra.Caller, o
 	}
 	o.CreatedAt, o.UpdatedAt = tx.Now, tx.Now
 	tx.Audit(caller, xyra.AuditEntry{Organization: o.ID, Action: "organization.create", ObjectID: int64(o.ID), Detail: detail(map[string]any{"name": o.Name})})
-	return o, nil
+	return o, tx.InsertStripeJob(ctx, xyra.StripeCustomerJob(o.ID))
 }
 
 // OrganizationEdit is what an update may change.
@@ -77,7 +77,10 @@ func UpdateOrganization(ctx context.Context, tx *store.Tx, caller xyra.Caller, i
 	o.UpdatedAt = tx.Now
 	tx.Audit(caller, xyra.AuditEntry{Organization: id, Action: "organization.update", ObjectID: int64(id), Detail: detail(map[string]any{
 		"name": o.Name, "status": o.Status, "timezone": o.Timezone, "currency": o.Currency})})
-	return o, nil
+	if o.Name == present.Name && reflect.DeepEqual(o.BillingEmail, present.BillingEmail) {
+		return o, nil
+	}
+	return o, tx.InsertStripeJob(ctx, xyra.StripeCustomerJob(id))
 }
 
 func (e OrganizationEdit) apply(o xyra.Organization) (xyra.Organization, error) {
@@ -167,5 +170,5 @@ func DeleteOrganization(ctx context.Context, tx *store.Tx, caller xyra.Caller, i
 		return o, err
 	}
 	tx.Audit(caller, xyra.AuditEntry{Organization: id, Action: "organization.delete", ObjectID: int64(id), Detail: detail(map[string]any{"name": o.Name})})
-	return o, nil
+	return o, tx.InsertStripeJob(ctx, xyra.StripeCustomerJob(id))
 }

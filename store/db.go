@@ -22,6 +22,7 @@ type Options struct {
 	Now       func() time.Time
 	Log       *slog.Logger  // nil discards
 	SlowAfter time.Duration // statements slower than this are warned of; 0 means 500 ms
+	Stripe    bool          // Stripe is told of what is written here
 }
 
 // DB is one database. It is safe for concurrent use.
@@ -31,6 +32,7 @@ type DB struct {
 	read     *sql.DB
 	log      *slog.Logger
 	now      func() time.Time
+	stripe   bool
 	eventIDs idBlock
 	jobWatch atomic.Pointer[func(kind string)]
 
@@ -41,8 +43,9 @@ type DB struct {
 // Tx is one transaction. All its writes become visible together or not at all.
 type Tx struct {
 	Reader
-	Now   time.Time // UTC, whole microseconds: the one present moment of this transaction
-	audit []auditRow
+	Now    time.Time // UTC, whole microseconds: the one present moment of this transaction
+	Stripe bool      // Stripe is told of what this transaction writes
+	audit  []auditRow
 
 	jobKinds []string // of jobs that become due by this transaction
 }
@@ -93,7 +96,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	slow := &slowLog{after: o.SlowAfter, now: o.Now, log: o.Log}
-	return &DB{Reader: Reader{q: read, d: d, slow: slow}, write: write, read: read, log: o.Log, now: o.Now}, nil
+	return &DB{Reader: Reader{q: read, d: d, slow: slow}, write: write, read: read, log: o.Log, now: o.Now, stripe: o.Stripe}, nil
 }
 
 // Close closes all connections.
@@ -143,7 +146,7 @@ func (db *DB) tryTx(ctx context.Context, f func(*Tx) error) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer sqlTx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after a fault its error says nothing new
-	tx := &Tx{Reader: Reader{q: sqlTx, d: db.d, slow: db.slow}, Now: db.Now()}
+	tx := &Tx{Reader: Reader{q: sqlTx, d: db.d, slow: db.slow}, Now: db.Now(), Stripe: db.stripe}
 	if err := f(tx); err != nil {
 		return err
 	}

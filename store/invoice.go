@@ -76,12 +76,6 @@ func (r Reader) GeneratedInvoice(ctx context.Context, organization xyra.Organiza
 		WHERE organization_id = $1 AND period = $2 AND currency = $3 AND is_generated AND status <> 'cancelled'`, organization, period, currency)
 }
 
-// InvoiceByCheckoutSession names the invoice that a Stripe checkout session pays.
-func (r Reader) InvoiceByCheckoutSession(ctx context.Context, session string) (xyra.InvoiceID, error) {
-	return one(ctx, r, "Invoice", "invoice by checkout session", scanValue[xyra.InvoiceID],
-		`SELECT invoice_id FROM checkout_sessions WHERE id = $1`, session)
-}
-
 // InvoiceLocked reads one of any organization without lines and keeps its row locked until the transaction ends, so that
 // of several changes of status each sees the one before.
 func (tx *Tx) InvoiceLocked(ctx context.Context, id xyra.InvoiceID) (xyra.Invoice, error) {
@@ -192,15 +186,4 @@ func (tx *Tx) UpdateInvoice(ctx context.Context, i xyra.Invoice) (xyra.Invoice, 
 		metadata = $7, updated_at = $8 WHERE organization_id = $1 AND id = $2`, i.Organization, i.ID, i.Status, i.PaymentMethod,
 		microsOrNil(i.PaymentDate), i.Notes, textOrNil(i.Metadata), xyra.Micros(i.UpdatedAt))
 	return i, err
-}
-
-// UpdateInvoiceCheckout notes the Stripe checkout session that pays an invoice, and the page where the customer does.
-func (tx *Tx) UpdateInvoiceCheckout(ctx context.Context, i xyra.Invoice, session, link string) error {
-	if _, err := tx.exec(ctx, "insert checkout session", `INSERT INTO checkout_sessions (id, organization_id, invoice_id) VALUES ($1, $2, $3)`,
-		session, i.Organization, i.ID); err != nil {
-		return err
-	}
-	_, err := tx.exec(ctx, "update invoice checkout", `UPDATE invoices SET stripe_checkout_session_id = $3, stripe_payment_link = $4,
-		updated_at = $5 WHERE organization_id = $1 AND id = $2`, i.Organization, i.ID, session, link, xyra.Micros(tx.Now))
-	return err
 }

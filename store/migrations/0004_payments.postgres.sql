@@ -1,0 +1,1 @@
+CREATE SEQUENCE payment_ids;

@@ -1,0 +1,1 @@
+INSERT INTO sequences (name, next) VALUES ('payment_ids', 1);
