@@ -4,8 +4,8 @@
 //
 // An event is answered only after the transaction that holds it has committed. To make that cheap, events that arrive
 // while a commit runs wait together and share the next one: there is no timer, the batch is whatever queued meanwhile.
-// One committer serves SQLite; PostgreSQL has several, each with the agents whose number falls to it, so that two
-// committers of a process seldom meet on a rollup row.
+// One committer serves SQLite. PostgreSQL has two: while the first waits for its commit, the second prepares the next
+// batch, if there is enough for one to be worth it.
 //
 // One batch is one transaction: it reads agents, prices and callers, refuses the events that may not be recorded, drops
 // those whose idempotency key is known, inserts the rest, adds to both rollups and commits. So

@@ -30,7 +30,7 @@ type Recorder struct {
 	db     *store.DB
 	log    *slog.Logger
 	prices priceBook
-	queues []*queue
+	queue  queue
 	done   sync.WaitGroup
 
 	discards  bool
@@ -67,11 +67,10 @@ func New(db *store.DB, o Options) *Recorder {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Recorder{db: db, log: o.Log, discards: o.Discard}
-	for range o.Committers {
-		q := &queue{eventsMax: o.QueueMax / o.Committers}
-		q.filled.L = &q.mu
-		r.queues = append(r.queues, q)
-		r.done.Go(func() { r.work(q) })
+	r.queue.eventsMax = o.QueueMax
+	r.queue.first.L, r.queue.others.L = &r.queue.mu, &r.queue.mu
+	for i := range o.Committers {
+		r.done.Go(func() { r.work(i == 0) })
 	}
 	return r
 }
@@ -92,7 +91,7 @@ func (r *Recorder) wait(ctx context.Context, t *ticket) ([]Result, error) {
 	if r.discards {
 		return r.discard(ctx, t)
 	}
-	b, err := r.queues[uint64(t.drafts[0].Agent)%uint64(len(r.queues))].add(t)
+	b, err := r.queue.add(t)
 	if err != nil {
 		return nil, xyra.Unavailable(err)
 	}
@@ -106,9 +105,7 @@ func (r *Recorder) wait(ctx context.Context, t *ticket) ([]Result, error) {
 
 // Close refuses new events, commits those that wait, and returns when all is on disk or ctx ends.
 func (r *Recorder) Close(ctx context.Context) error {
-	for _, q := range r.queues {
-		q.close()
-	}
+	r.queue.close()
 	ended := make(chan struct{})
 	go func() {
 		r.done.Wait()
@@ -123,13 +120,14 @@ func (r *Recorder) Close(ctx context.Context) error {
 }
 
 // work commits batch after batch until the queue is closed and empty.
-func (r *Recorder) work(q *queue) {
+func (r *Recorder) work(first bool) {
 	for {
-		b := q.take()
+		b := r.queue.take(first)
 		if b == nil {
 			return
 		}
 		r.settle(b)
+		r.queue.settled(b)
 		close(b.done)
 	}
 }
@@ -161,15 +159,23 @@ func refuse(tickets []*ticket, err error) {
 	}
 }
 
-// queue holds the batches that wait for one committer. All but the last are full.
+// queue holds the batches that wait for a committer. All but the last are full. The first committer takes whatever is
+// there; the others come in when much waits or a long batch is under way, for two small batches cost more than one.
 type queue struct {
 	mu        sync.Mutex
-	filled    sync.Cond
+	first     sync.Cond
+	others    sync.Cond
 	waiting   []*batch
-	events    int
+	events    int // in waiting
 	eventsMax int
+	long      int // batches under way that are larger than batchLong
 	closed    bool
 }
+
+const (
+	othersFrom = 64           // events that wait before a second committer takes a batch
+	batchLong  = batchMax / 2 // events from which others do not wait for a batch
+)
 
 // add puts a ticket into the last batch that has room.
 func (q *queue) add(t *ticket) (*batch, error) {
@@ -187,29 +193,52 @@ func (q *queue) add(t *ticket) (*batch, error) {
 	}
 	b := q.waiting[len(q.waiting)-1]
 	b.tickets, b.events, q.events = append(b.tickets, t), b.events+n, q.events+n
-	q.filled.Signal()
+	q.first.Signal()
+	if q.othersMay() {
+		q.others.Signal()
+	}
 	return b, nil
 }
 
+func (q *queue) othersMay() bool { return q.events >= othersFrom || q.long > 0 }
+
 // take waits for a batch; nil means that the queue is closed and empty.
-func (q *queue) take() *batch {
+func (q *queue) take(first bool) *batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.waiting) == 0 {
-		if q.closed {
+	for len(q.waiting) == 0 || !first && !q.closed && !q.othersMay() {
+		switch {
+		case q.closed && len(q.waiting) == 0:
 			return nil
+		case first:
+			q.first.Wait()
+		default:
+			q.others.Wait()
 		}
-		q.filled.Wait()
 	}
 	b := q.waiting[0]
 	q.waiting = q.waiting[1:]
 	q.events -= b.events
+	if b.events > batchLong {
+		q.long++
+		q.others.Signal()
+	}
 	return b
+}
+
+// settled says that a batch is no longer under way.
+func (q *queue) settled(b *batch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if b.events > batchLong {
+		q.long--
+	}
 }
 
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	q.filled.Broadcast()
+	q.first.Broadcast()
+	q.others.Broadcast()
 }
