@@ -2,12 +2,13 @@
 
 PG    := go run ./tools/withpostgres
 TOOL  := go tool -modfile=tools/lint/go.mod
-# How long each fuzz target is fuzzed, which benchmarks run, and for which systems a release is built.
+# How long each fuzz target is fuzzed, flags of bench, which benchmarks of packages run, and for which systems a release is built.
 FUZZTIME  ?= 30s
-BENCH     ?= .
+BENCH     ?=
+GOBENCH   ?= .
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help run demo test race fuzz bench lint tidy nightly release
+.PHONY: help run demo test race fuzz bench gobench lint tidy nightly release
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +33,11 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
-bench: ## every benchmark on both databases (BENCH=name for some)
-	$(PG) go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+bench: ## what recording and reading cost beside their rivals, on both databases; ten minutes (BENCH=flags, see docs/benchmarks.md)
+	$(PG) go run ./bench $(BENCH)
+
+gobench: ## every benchmark of the packages, with allocations (GOBENCH=name for some)
+	$(PG) go test -run '^$$' -bench '$(GOBENCH)' -benchmem -timeout 60m ./...
 
 lint: ## gofmt, vet, staticcheck and five smaller linters; modules verified and tidy
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w is due for: $$unformatted"; exit 1; }
