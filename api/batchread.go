@@ -192,29 +192,23 @@ func (b *batch) readFields(v strictjson.Value, kind string, n int) []Item {
 	switch kind {
 	case "activity":
 		in := &postedActivityIn{activityIn: activityIn{eventIn: eventIn{latest: latest}}}
-		if items := decodeValue(v, in, "body", "events", n); items != nil {
-			return items
-		}
+		items := decodeValue(v, in, "body", "events", n)
 		p.draft.Kind, p.draft.Type, p.draft.Quantity, p.draft.Details = xyra.Activity, in.Type, in.Quantity, in.Metadata
-		return b.identify(v, &in.postedIn, &in.eventIn, n)
+		return b.identify(v, &in.postedIn, &in.eventIn, n, items)
 	case "cost":
 		in := &postedCostIn{costIn: costIn{eventIn: eventIn{latest: latest}}}
-		if items := decodeValue(v, in, "body", "events", n); items != nil {
-			return items
-		}
+		items := decodeValue(v, in, "body", "events", n)
 		p.draft.Kind, p.draft.Type, p.draft.Quantity, p.draft.Currency, p.draft.Details = xyra.Cost, in.Type, in.Amount.Value, in.Currency, in.Details
-		if !in.Amount.Set {
+		if items == nil && !in.Amount.Set {
 			p.withoutAmount(json.RawMessage(v.Raw()), []any{"body", "events", n}, "details")
 		}
-		return b.identify(v, &in.postedIn, &in.eventIn, n)
+		return b.identify(v, &in.postedIn, &in.eventIn, n, items)
 	default:
 		in := &postedOutcomeIn{outcomeIn: outcomeIn{eventIn: eventIn{latest: latest}}}
-		if items := decodeValue(v, in, "body", "events", n); items != nil {
-			return items
-		}
+		items := decodeValue(v, in, "body", "events", n)
 		p.draft.Kind, p.draft.Type, p.draft.Quantity, p.draft.Currency, p.draft.Details = xyra.Outcome, in.Type, in.Value, in.Currency, in.Details
 		p.draft.Verified = in.Verified && b.mayVerify()
-		return b.identify(v, &in.postedIn, &in.eventIn, n)
+		return b.identify(v, &in.postedIn, &in.eventIn, n, items)
 	}
 }
 
@@ -235,25 +229,32 @@ func (p *posted) withoutAmount(raw json.RawMessage, place []any, name string) {
 	p.cost = &postedCost{place: place, raw: bytes.Clone(raw), faults: faults}
 }
 
-// identify takes over agent, time and key, and returns what is wrong with the ways the agent is named.
-func (b *batch) identify(v strictjson.Value, in *postedIn, common *eventIn, n int) []Item {
+// identify takes over agent, time and key, and adds to the items what is wrong with the ways the agent is named.
+func (b *batch) identify(v strictjson.Value, in *postedIn, common *eventIn, n int, items []Item) []Item {
 	p := &b.events[n]
 	b.happened(p, common.Timestamp)
 	if common.Key != nil {
 		p.draft.IdempotencyKey = *common.Key
 	}
-	if in.Agent != nil && in.External != nil {
-		given, _ := v.Field("agent_external_id")
-		return []Item{valueErrorItem("give agent_id or agent_external_id, not both", received(given), "body", "events", n, "agent_external_id")}
-	}
-	if in.Agent == nil && in.External == nil {
-		return []Item{missingItem(json.RawMessage(v.Raw()), "body", "events", n, "agent_id")}
-	}
-	if in.Agent != nil {
+	external, byExternal := given(v, "agent_external_id")
+	_, byID := given(v, "agent_id")
+	switch {
+	case byID && byExternal:
+		return append(items, valueErrorItem("give agent_id or agent_external_id, not both", received(external), "body", "events", n, "agent_external_id"))
+	case !byID && !byExternal:
+		return append(items, missingItem(json.RawMessage(v.Raw()), "body", "events", n, "agent_id"))
+	case in.Agent != nil:
 		p.draft.Agent = *in.Agent
-		return nil
+	case in.External != nil:
+		return append(items, b.name(v, p, *in.External, in.Organization, n, "organization_id")...)
 	}
-	return b.name(v, p, *in.External, in.Organization, n, "organization_id")
+	return items
+}
+
+// given finds a member that is not null.
+func given(v strictjson.Value, name string) (strictjson.Value, bool) {
+	member, sent := v.Field(name)
+	return member, sent && member.Kind() != strictjson.Null
 }
 
 // name remembers an agent's external id with the organization to look in.
@@ -264,7 +265,7 @@ func (b *batch) name(v strictjson.Value, p *posted, external string, organizatio
 		if p.organization <= 0 {
 			p.organization = -1 // no organization has it; 0 would be the caller's
 		}
-	} else if b.caller.Superuser {
+	} else if _, sent := given(v, field); !sent && b.caller.Superuser {
 		return []Item{missingItem(json.RawMessage(v.Raw()), "body", "events", n, field)}
 	}
 	return nil

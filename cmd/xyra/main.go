@@ -27,6 +27,7 @@ type program struct {
 
 	Serve       serveCommand       `cmd:"" default:"1" help:"Serve the HTTP API (the default)."`
 	Demo        demoCommand        `cmd:"" help:"Bill a real month: 19,366 requests of a language model through the API, one invoice, then a server to look around in."`
+	Import      importCommand      `cmd:"" help:"Record the events of a .csv or .ndjson file through a running server; can be repeated safely."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema to this version and end. serve does so by itself."`
 	Verify      verifyCommand      `cmd:"" help:"Recompute every charge, sum, invoice and audit chain from the raw rows; differences are named and end with code 1."`
 	Passwd      passwdCommand      `cmd:"" help:"Set a user's password, read from the terminal or from standard input."`
