@@ -62,7 +62,7 @@ func (b *bench) compareBatches(ctx context.Context, d *database) error {
 	}
 	ours := &rival{name: "POST /events", servers: []*server{s}, requests: [][]byte{w.batch(time.Now())}, database: d}
 	for range b.rounds {
-		task := loadTask{Connections: batchClients, Each: batchEach, Want: fmt.Sprintf(`"accepted":%d`, batchEvents)}
+		task := loadTask{Connections: batchClients, Each: batchEach, Want: accepted}
 		if err := b.turn(ctx, ours, task); err != nil {
 			return err
 		}
@@ -73,15 +73,7 @@ func (b *bench) compareBatches(ctx context.Context, d *database) error {
 		bare.rounds = append(bare.rounds, round{loadResult: result})
 	}
 	what := fmt.Sprintf("batches of 10,000, %s, events", d.name)
-	for _, r := range []*rival{ours, bare} {
-		for i := range r.rounds {
-			r.rounds[i].Answers *= batchEvents
-			r.rounds[i].serverCPU /= batchEvents
-			r.rounds[i].databaseCPU /= batchEvents
-		}
-		b.table.rate(what, r)
-	}
-	b.table.ratio(what, ours.name+" / "+bare.name, ratios(ours, bare), goal)
+	b.compareTwo(what, countEvents(ours), countEvents(bare), ours.name+" / "+bare.name, goal)
 	peak, err := memoryPeak(s.cmd.Process.Pid)
 	if err != nil {
 		return err
@@ -98,7 +90,27 @@ func (b *bench) compareBatches(ctx context.Context, d *database) error {
 	return nil
 }
 
-// builds compares single posts of two builds of xyra; nothing happens without the second.
+// accepted is how the answer to a batch begins when nothing in it was refused or a repeat.
+const accepted = `{"accepted":10000,`
+
+// countEvents turns a rival's rounds of batches into rounds of events.
+func countEvents(r *rival) *rival {
+	for i := range r.rounds {
+		r.rounds[i].Answers *= batchEvents
+		r.rounds[i].serverCPU /= batchEvents
+		r.rounds[i].databaseCPU /= batchEvents
+	}
+	return r
+}
+
+// compareTwo adds the lines of two rivals and of their ratio.
+func (b *bench) compareTwo(what string, first, second *rival, name, goal string) {
+	b.table.rate(what, first)
+	b.table.rate(what, second)
+	b.table.ratio(what, name, ratios(first, second), goal)
+}
+
+// builds compares posts of two builds of xyra; nothing happens without the second.
 func (b *bench) builds(ctx context.Context) error {
 	if b.against == "" {
 		return nil
@@ -107,7 +119,7 @@ func (b *bench) builds(ctx context.Context) error {
 		if !b.wants(name) {
 			continue
 		}
-		rivals := make([]*rival, 2)
+		rivals, batchRivals := make([]*rival, 2), make([]*rival, 2)
 		for i, program := range []string{b.xyra, b.against} {
 			d, err := b.sqlite()
 			if name == "PostgreSQL" {
@@ -125,17 +137,20 @@ func (b *bench) builds(ctx context.Context) error {
 				return err
 			}
 			rivals[i] = &rival{name: program, servers: []*server{s}, requests: w.singles(time.Now()), database: &d}
+			batchRivals[i] = &rival{name: program, servers: []*server{s}, requests: [][]byte{w.batch(time.Now())}, database: &d}
 		}
 		for _, connections := range b.connectionCounts {
 			if err := b.alternate(ctx, rivals, loadTask{Connections: connections, Warmup: warmup, Span: b.span}); err != nil {
 				return err
 			}
 			what := fmt.Sprintf("single posts, %s, two builds, %d connections", name, connections)
-			b.table.rate(what, rivals[0])
-			b.table.rate(what, rivals[1])
-			b.table.ratio(what, "first / second", ratios(rivals[0], rivals[1]), "")
+			b.compareTwo(what, rivals[0], rivals[1], "first / second", "")
 			rivals[0].rounds, rivals[1].rounds = nil, nil
 		}
+		if err := b.alternate(ctx, batchRivals, loadTask{Connections: batchClients, Each: batchEach, Want: accepted}); err != nil {
+			return err
+		}
+		b.compareTwo("batches of 10,000, "+name+", two builds, events", countEvents(batchRivals[0]), countEvents(batchRivals[1]), "first / second", "")
 	}
 	return b.stopServers()
 }
@@ -178,9 +193,7 @@ func (b *bench) replicas(ctx context.Context) error {
 			return err
 		}
 		what := fmt.Sprintf("single posts, PostgreSQL, replicas, %d connections", connections)
-		b.table.rate(what, one)
-		b.table.rate(what, two)
-		b.table.ratio(what, "two / one", ratios(two, one), "1.00")
+		b.compareTwo(what, two, one, "two / one", "1.00")
 	}
 	if err := b.stopServers(); err != nil {
 		return err
