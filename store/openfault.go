@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +18,7 @@ type OpenFault string
 const (
 	FaultOther         OpenFault = ""
 	FaultUnreachable   OpenFault = "unreachable" // no server answers there, or not in time
+	FaultHandshake     OpenFault = "handshake"   // it answers, and does not agree on TLS or parameters
 	FaultStarting      OpenFault = "starting"    // it answers, and takes no connections now
 	FaultCredentials   OpenFault = "credentials"
 	FaultNoDatabase    OpenFault = "no database"
@@ -41,8 +43,11 @@ func OpenFaultOf(err error) OpenFault {
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error
-	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return FaultUnreachable
+	case errors.As(err, &connect):
+		return FaultHandshake
 	}
 	return FaultOther
 }

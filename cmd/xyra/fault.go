@@ -39,6 +39,8 @@ func (f openFault) remedy() string {
 	switch store.OpenFaultOf(f.err) {
 	case store.FaultUnreachable:
 		return fmt.Sprintf("no PostgreSQL server answers at %s: start it, or correct POSTGRES_SERVER and POSTGRES_PORT (or DATABASE_URL)", host)
+	case store.FaultHandshake:
+		return fmt.Sprintf("the PostgreSQL server at %s does not agree on a connection: %v; correct POSTGRES_OPTIONS (sslmode=require or sslmode=disable) or DATABASE_URL", host, innermost(f.err))
 	case store.FaultStarting:
 		return fmt.Sprintf("the PostgreSQL server at %s is starting up or shutting down: try again in a moment", host)
 	case store.FaultCredentials:
@@ -53,6 +55,17 @@ func (f openFault) remedy() string {
 		return f.newerSchema()
 	}
 	return fmt.Sprintf("database %q on %s cannot be used: %v", name, host, f.err)
+}
+
+// innermost is the first cause in a chain of errors.
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }
 
 func (f openFault) sqliteRemedy() string {

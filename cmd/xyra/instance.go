@@ -65,8 +65,7 @@ func (in *instance) serve(ctx context.Context, drain time.Duration) error {
 	defer cancel()
 	err := in.server.Shutdown(ending)
 	if err != nil {
-		err = fmt.Errorf("requests were still running %s after the signal and were cut off", drain)
-		in.server.Close() //nolint:errcheck // it cuts connections; there is nothing to save
+		err = errors.Join(fmt.Errorf("requests were still running %s after the signal and were cut off", drain), in.server.Close())
 	}
 	err = errors.Join(err, in.close())
 	if err == nil {

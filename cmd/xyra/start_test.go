@@ -61,6 +61,8 @@ func TestStart_FaultIsOneLineWithItsRemedy(t *testing.T) {
 		"PostgreSQL options no pairs": {env: strong + " POSTGRES_SERVER=h POSTGRES_OPTIONS=require", want: []string{`POSTGRES_OPTIONS="require"`, "sslmode=require"}},
 		"URL of another database":     {env: strong + " DATABASE_URL=mysql://h/d", want: []string{"DATABASE_URL must be like postgres://"}},
 		"too few connections":         {env: strong + " POSTGRES_SERVER=h XYRA_POSTGRES_CONNS=1", want: []string{`XYRA_POSTGRES_CONNS="1"`}},
+		"server without TLS":          {env: strong + " DATABASE_URL=" + strings.Replace(database, "sslmode=disable", "sslmode=require", 1), want: []string{"refused TLS", "sslmode="}},
+		"server forgets commits":      {env: strong + " DATABASE_URL=" + database + "&options=-csynchronous_commit%3Doff", want: []string{"synchronous_commit=off", "turn it on"}},
 		"wrong password":              {env: strong + " DATABASE_URL=" + other(t, database, "wrong", ""), want: []string{"refuses user", "POSTGRES_PASSWORD"}},
 		"missing database":            {env: strong + " DATABASE_URL=" + other(t, database, "", "nowhere"), want: []string{`no database "nowhere"`, "createdb -h ", " nowhere`"}},
 		"unknown option":              {args: "--colour", want: []string{"unknown flag --colour", "--help"}},
