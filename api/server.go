@@ -149,13 +149,12 @@ func (s *Server) answer(c *call) answer {
 	}
 	out, err := c.route.operation.run(c)
 	if err != nil {
-		a := s.answerError(c.request, err)
-		return s.keepRefusal(c, a)
+		return s.keepAnswer(c, s.answerError(c.request, err))
 	}
 	if a, ok := out.(answer); ok {
 		return a
 	}
-	return answer{status: http.StatusOK, body: encode(out)}
+	return s.keepAnswer(c, answer{status: http.StatusOK, body: encode(out)})
 }
 
 // admit makes the first two checks: who asks, and whether that role may use the route at all.

@@ -169,11 +169,15 @@ func claimInTx(ctx context.Context, tx *store.Tx, f *flight) error {
 	return err
 }
 
-// keepRefusal keeps 400, 404 and 409 answers under the request's Idempotency-Key. They had no effect, so the record
-// needs no transaction with one.
-func (s *Server) keepRefusal(c *call, a answer) answer {
-	keep := a.status == http.StatusBadRequest || a.status == http.StatusNotFound || a.status == http.StatusConflict
-	if c.flight == nil || c.flight.kept || !keep || a.header.Get("Retry-After") != "" {
+// keepAnswer keeps the answer of a request that had no effect under its Idempotency-Key: a refusal with 400, 404 or 409,
+// or what a POST calculated. Answers that came with an effect were kept in its transaction.
+func (s *Server) keepAnswer(c *call, a answer) answer {
+	if c.flight == nil || c.flight.kept || a.header.Get("Retry-After") != "" {
+		return a
+	}
+	switch a.status {
+	case http.StatusOK, http.StatusBadRequest, http.StatusNotFound, http.StatusConflict:
+	default:
 		return a
 	}
 	record := c.flight.record
