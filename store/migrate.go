@@ -23,12 +23,55 @@ var migrations embed.FS
 // ErrNewerSchema means that a newer binary has already changed the schema; this one must not touch the data.
 var ErrNewerSchema = errors.New("the database has a newer schema than this binary knows")
 
+// ErrOlderSchema means that Migrate has steps to take before this binary can read the data.
+var ErrOlderSchema = errors.New("the database has an older schema than this binary reads")
+
 // Migrate brings the schema to this binary's version and returns how many steps it took. Several processes may start at
 // once: one migrates, the others wait. A step that fails is rolled back whole.
 func (db *DB) Migrate(ctx context.Context) (int, error) {
-	steps, err := migrationSteps(db.d)
+	provider, err := db.migrationProvider()
 	if err != nil {
 		return 0, err
+	}
+	if _, err := pendingSteps(ctx, provider); err != nil {
+		return 0, err
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("migrate: %w", err)
+	}
+	return len(results), nil
+}
+
+// CheckSchema refuses a database whose schema is not exactly this binary's, with ErrOlderSchema or ErrNewerSchema.
+func (db *DB) CheckSchema(ctx context.Context) error {
+	provider, err := db.migrationProvider()
+	if err != nil {
+		return err
+	}
+	pending, err := pendingSteps(ctx, provider)
+	if err == nil && pending {
+		err = ErrOlderSchema
+	}
+	return err
+}
+
+// pendingSteps tells whether there is something to migrate, and refuses a schema from the future.
+func pendingSteps(ctx context.Context, provider *goose.Provider) (bool, error) {
+	current, target, err := provider.GetVersions(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read the schema version: %w", err)
+	}
+	if current > target {
+		return false, fmt.Errorf("%w: schema %d, binary %d", ErrNewerSchema, current, target)
+	}
+	return current < target, nil
+}
+
+func (db *DB) migrationProvider() (*goose.Provider, error) {
+	steps, err := migrationSteps(db.d)
+	if err != nil {
+		return nil, err
 	}
 	options := []goose.ProviderOption{goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler))}
 	kind := goose.DialectSQLite3
@@ -36,26 +79,15 @@ func (db *DB) Migrate(ctx context.Context) (int, error) {
 		kind = goose.DialectPostgres
 		locker, err := lock.NewPostgresSessionLocker()
 		if err != nil {
-			return 0, fmt.Errorf("make the migration lock: %w", err)
+			return nil, fmt.Errorf("make the migration lock: %w", err)
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
 	provider, err := goose.NewProvider(kind, db.write, nil, options...)
 	if err != nil {
-		return 0, fmt.Errorf("prepare migrations: %w", err)
+		return nil, fmt.Errorf("prepare migrations: %w", err)
 	}
-	current, target, err := provider.GetVersions(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("read the schema version: %w", err)
-	}
-	if current > target {
-		return 0, fmt.Errorf("%w: schema %d, binary %d", ErrNewerSchema, current, target)
-	}
-	results, err := provider.Up(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("migrate: %w", err)
-	}
-	return len(results), nil
+	return provider, nil
 }
 
 // migrationSteps makes one step of each number: the shared text first, then what this database needs alone.

@@ -28,12 +28,16 @@ const (
 	FaultFileForbidden OpenFault = "file forbidden"
 	FaultBusy          OpenFault = "busy" // another process holds the file
 	FaultNewerSchema   OpenFault = "newer schema"
+	FaultOlderSchema   OpenFault = "older schema"
 )
 
-// OpenFaultOf finds the fault in an error of Open or Migrate.
+// OpenFaultOf finds the fault in an error of Open, Migrate or CheckSchema.
 func OpenFaultOf(err error) OpenFault {
-	if errors.Is(err, ErrNewerSchema) {
+	switch {
+	case errors.Is(err, ErrNewerSchema):
 		return FaultNewerSchema
+	case errors.Is(err, ErrOlderSchema):
+		return FaultOlderSchema
 	}
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
 		return postgresFaults[pg.Code]

@@ -88,7 +88,7 @@ func verify(ctx context.Context, db *store.DB) (faults []string, err error) {
 	return faults, nil
 }
 
-// openExisting opens the database of the settings as it is.
+// openExisting opens the database of the settings, which must have this version's schema already.
 func (s *settings) openExisting(ctx context.Context, c console) (*store.DB, string, error) {
 	log, err := s.Log.logger(c)
 	if err != nil {
@@ -99,7 +99,13 @@ func (s *settings) openExisting(ctx context.Context, c console) (*store.DB, stri
 		return nil, "", err
 	}
 	db, err := target.open(ctx, log, s.Log.Slow, false)
-	return db, target.name, err
+	if err != nil {
+		return nil, "", err
+	}
+	if err := db.CheckSchema(ctx); err != nil {
+		return nil, "", errors.Join(openFault{target: target, err: err}, db.Close())
+	}
+	return db, target.name, nil
 }
 
 // passwdCommand sets a user's password.

@@ -51,8 +51,8 @@ func (f openFault) remedy() string {
 		return fmt.Sprintf("user %q may not make tables in database %q: let it own the database (ALTER DATABASE %q OWNER TO %q), or give it the schema (GRANT ALL ON SCHEMA public TO %q)", user, name, name, user, user)
 	case store.FaultFull:
 		return fmt.Sprintf("the PostgreSQL server at %s has no room for connections or data: raise max_connections, lower XYRA_POSTGRES_CONNS, or free disk space", host)
-	case store.FaultNewerSchema:
-		return f.newerSchema()
+	case store.FaultNewerSchema, store.FaultOlderSchema:
+		return f.otherSchema()
 	}
 	return fmt.Sprintf("database %q on %s cannot be used: %v", name, host, f.err)
 }
@@ -79,13 +79,16 @@ func (f openFault) sqliteRemedy() string {
 		return "the disk of " + path + " is full: free some space, or choose another folder with XYRA_DATA_DIR"
 	case store.FaultBusy:
 		return path + " is held by another process: end that one; an embedded database serves one process"
-	case store.FaultNewerSchema:
-		return f.newerSchema()
+	case store.FaultNewerSchema, store.FaultOlderSchema:
+		return f.otherSchema()
 	}
 	return fmt.Sprintf("%s cannot be used: %v", path, f.err)
 }
 
-func (f openFault) newerSchema() string {
+func (f openFault) otherSchema() string {
+	if store.OpenFaultOf(f.err) == store.FaultOlderSchema {
+		return fmt.Sprintf("%v (%s): run `xyra migrate` or start the server first", f.err, f.target.name)
+	}
 	return fmt.Sprintf("%v (%s): start the newer version again, or restore a backup taken before it", f.err, f.target.name)
 }
 

@@ -51,6 +51,11 @@ func TestStart_FaultIsOneLineWithItsRemedy(t *testing.T) {
 		"default password, reachable": {env: "XYRA_ADDR=0.0.0.0:0 FIRST_SUPERUSER_PASSWORD=admin", want: []string{"FIRST_SUPERUSER_PASSWORD", "127.0.0.1"}},
 		"secret everybody knows":      {env: "SECRET_KEY=changethis", want: []string{"SECRET_KEY", "openssl rand"}},
 		"no secret for PostgreSQL":    {env: "DATABASE_URL=" + database, want: []string{"SECRET_KEY is not set", "openssl rand"}},
+		"invoice number, no count":    {env: "INVOICE_NUMBER_PATTERN={PREFIX}-{YYYY}", want: []string{`INVOICE_NUMBER_PATTERN="{PREFIX}-{YYYY}"`, "{SEQ}"}},
+		"invoice prefix in Greek":     {env: "INVOICE_NUMBER_PREFIX=ΑΒ", want: []string{"INVOICE_NUMBER_PREFIX", "ASCII"}},
+		"first month is a word":       {env: "AUTO_INVOICE_SINCE=january", want: []string{`AUTO_INVOICE_SINCE="january"`, "2026-01"}},
+		"billed before it ends":       {env: "AUTO_INVOICE_AFTER=-1h", want: []string{`AUTO_INVOICE_AFTER="-1h0m0s"`}},
+		"limit is negative":           {env: "AUTO_INVOICE_LIMIT=-1", want: []string{`AUTO_INVOICE_LIMIT="-1"`}},
 		"vault":                       {env: "AZURE_KEY_VAULT_URL=https://v.vault.azure.net", want: []string{"AZURE_KEY_VAULT_URL", "unset it"}},
 		"metrics":                     {env: "METRICS_ADDR=:9090", want: []string{"METRICS_ADDR", "unset it"}},
 		"data folder is a file":       {env: "XYRA_DATA_DIR=" + file, want: []string{file, "XYRA_DATA_DIR"}},
@@ -112,6 +117,13 @@ func TestStart_ForeignDatabaseIsRefused(t *testing.T) {
 	if code, _, complaint := ended(t, command(t, []string{"XYRA_DATA_DIR=" + dir})); code != 1 || !strings.Contains(complaint, "is damaged or no SQLite database") {
 		t.Errorf("no database: %d %s", code, complaint)
 	}
+	empty := t.TempDir()
+	if err := os.WriteFile(filepath.Join(empty, "xyra.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, complaint := ended(t, command(t, []string{"XYRA_DATA_DIR=" + empty}, "verify")); code != 1 || !strings.Contains(complaint, "xyra migrate") {
+		t.Errorf("verify without a schema: %d %s", code, complaint)
+	}
 	dir = t.TempDir()
 	env := []string{"XYRA_DATA_DIR=" + dir}
 	if code, out, complaint := ended(t, command(t, env, "migrate")); code != 0 {
@@ -160,7 +172,9 @@ func TestHelp_NamesEveryVariable(t *testing.T) {
 	for _, name := range []string{"XYRA_ADDR", "PORT", "XYRA_DATA_DIR", "TRUSTED_PROXIES", "API_V1_STR", "PROJECT_NAME", "SECRET_KEY",
 		"ACCESS_TOKEN_EXPIRE_MINUTES", "CORS_ORIGINS", "POSTGRES_SERVER", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "POSTGRES_PORT",
 		"POSTGRES_OPTIONS", "DATABASE_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "AZURE_KEY_VAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID",
-		"AZURE_CLIENT_SECRET", "FIRST_SUPERUSER", "FIRST_SUPERUSER_PASSWORD", "SIGNUP_ENABLED", "DOCS_ENABLED", "METRICS_ADDR", "LOG_FORMAT", "LOG_LEVEL"} {
+		"AZURE_CLIENT_SECRET", "FIRST_SUPERUSER", "FIRST_SUPERUSER_PASSWORD", "SIGNUP_ENABLED", "DOCS_ENABLED", "METRICS_ADDR", "LOG_FORMAT", "LOG_LEVEL",
+		"AUTO_INVOICE", "AUTO_INVOICE_AFTER", "AUTO_INVOICE_SINCE", "AUTO_INVOICE_LIMIT", "INVOICE_NUMBER_PATTERN", "INVOICE_NUMBER_PREFIX",
+		"SELLER_NAME", "SELLER_ADDRESS", "SELLER_TAX_ID", "SELLER_EMAIL"} {
 		if !strings.Contains(out, "$"+name+")") {
 			t.Errorf("--help does not name %s", name)
 		}
