@@ -78,7 +78,7 @@ func Parse(data []byte) (Value, *SyntaxError) {
 	doc.nodes = doc.first[:0]
 	r := reader{src: data, doc: doc}
 	if len(data) > 1024 {
-		doc.nodes = make([]node, 0, len(data)/12)
+		doc.nodes = make([]node, 0, len(data)/8)
 	}
 	r.space()
 	if !r.value(0) {
