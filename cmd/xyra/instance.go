@@ -11,6 +11,7 @@ import (
 
 	"xyra/api"
 	"xyra/auth"
+	"xyra/jobs"
 	"xyra/store"
 	"xyra/usage"
 )
@@ -22,6 +23,7 @@ const (
 	writeTimeout  = 90 * time.Second
 	idleTimeout   = 120 * time.Second
 	headerMax     = 16 << 10
+	jobsTimeout   = 20 * time.Second // for running jobs to end before they are cut off and put back
 	closeTimeout  = 35 * time.Second // for the recorder to commit what waits: longer than one commit may take
 )
 
@@ -30,6 +32,7 @@ type instance struct {
 	db       *store.DB
 	gate     *auth.Gate
 	recorder *usage.Recorder
+	runner   *jobs.Runner // nil: this instance runs no jobs
 	server   *http.Server
 	listener net.Listener
 	log      *slog.Logger
@@ -53,6 +56,9 @@ func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Opt
 
 // serve answers requests until ctx ends, then drains: no new connection, running requests end, waiting events commit.
 func (in *instance) serve(ctx context.Context, drain time.Duration) error {
+	if in.runner != nil {
+		in.runner.Start()
+	}
 	broken := make(chan error, 1)
 	go func() { broken <- in.server.Serve(in.listener) }()
 	select {
@@ -74,14 +80,29 @@ func (in *instance) serve(ctx context.Context, drain time.Duration) error {
 	return err
 }
 
-// close commits the events that wait and ends everything below the HTTP server.
+// stopJobs ends the jobs that run.
+func (in *instance) stopJobs() error {
+	if in.runner == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), jobsTimeout)
+	defer cancel()
+	if err := in.runner.Stop(ctx); err != nil {
+		return fmt.Errorf("stop the jobs: %w", err)
+	}
+	return nil
+}
+
+// close ends the jobs, commits the events that wait and ends everything below the HTTP server.
 func (in *instance) close() error {
+	stopping := in.stopJobs()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	err := in.recorder.Close(ctx)
 	if err != nil {
 		err = fmt.Errorf("commit the events that wait: %w", err)
 	}
+	err = errors.Join(stopping, err)
 	in.gate.Close()
 	if closing := in.db.Close(); closing != nil {
 		err = errors.Join(err, fmt.Errorf("close the database: %w", closing))

@@ -77,13 +77,21 @@ func (s *settings) prepare(ctx context.Context, db *store.DB, listener net.Liste
 	if err != nil {
 		return nil, firstLogin{}, err
 	}
-	return newInstance(db, listener, gate, o), login, nil
+	in := newInstance(db, listener, gate, o)
+	in.runner, err = s.newRunner(db, o.Issuer, o.Log)
+	return in, login, err
 }
 
 // apiOptions are the settings that the API acts by.
 func (s *settings) apiOptions(log *slog.Logger) (o api.Options, err error) {
 	o = api.Options{Docs: s.API.Docs, Signup: s.API.Signup, WebhookSecret: s.Payment.WebhookSecret, Now: time.Now, Log: log}
 	if o.Prefix, err = s.API.prefix(); err != nil {
+		return o, err
+	}
+	if o.Issuer, err = s.Invoicing.issuer(s.API.Project); err != nil {
+		return o, err
+	}
+	if _, err = s.Invoicing.bounds(); err != nil {
 		return o, err
 	}
 	if o.CORSOrigins, err = s.API.origins(); err != nil {

@@ -7,13 +7,14 @@ import (
 
 // settings are all options of the program, in the groups that --help shows.
 type settings struct {
-	Listen   listenSettings   `embed:"" group:"Listening:"`
-	API      apiSettings      `embed:"" group:"API:"`
-	Login    loginSettings    `embed:"" group:"Logins and secrets:"`
-	Database databaseSettings `embed:"" group:"Database (PostgreSQL if POSTGRES_SERVER or DATABASE_URL is set, else SQLite in XYRA_DATA_DIR):"`
-	Payment  paymentSettings  `embed:"" group:"Payments:"`
-	Azure    azureSettings    `embed:"" group:"Azure:"`
-	Log      logSettings      `embed:"" group:"Logs:"`
+	Listen    listenSettings    `embed:"" group:"Listening:"`
+	API       apiSettings       `embed:"" group:"API:"`
+	Login     loginSettings     `embed:"" group:"Logins and secrets:"`
+	Database  databaseSettings  `embed:"" group:"Database (PostgreSQL if POSTGRES_SERVER or DATABASE_URL is set, else SQLite in XYRA_DATA_DIR):"`
+	Invoicing invoicingSettings `embed:"" group:"Invoices:"`
+	Payment   paymentSettings   `embed:"" group:"Payments:"`
+	Azure     azureSettings     `embed:"" group:"Azure:"`
+	Log       logSettings       `embed:"" group:"Logs:"`
 }
 
 // listenSettings say where the server listens and whom it believes.
