@@ -117,6 +117,13 @@ func TestStart_ForeignDatabaseIsRefused(t *testing.T) {
 	if code, _, complaint := ended(t, command(t, []string{"XYRA_DATA_DIR=" + dir})); code != 1 || !strings.Contains(complaint, "is damaged or no SQLite database") {
 		t.Errorf("no database: %d %s", code, complaint)
 	}
+	empty := t.TempDir()
+	if err := os.WriteFile(filepath.Join(empty, "xyra.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, complaint := ended(t, command(t, []string{"XYRA_DATA_DIR=" + empty}, "verify")); code != 1 || !strings.Contains(complaint, "xyra migrate") {
+		t.Errorf("verify without a schema: %d %s", code, complaint)
+	}
 	dir = t.TempDir()
 	env := []string{"XYRA_DATA_DIR=" + dir}
 	if code, out, complaint := ended(t, command(t, env, "migrate")); code != 0 {
