@@ -98,3 +98,21 @@ type Credit struct {
 	Currency money.Currency
 	Balance  money.Decimal
 }
+
+// Divided tells whether what a row applies and credits is its amount, in the direction of its kind.
+func (p Payment) Divided() bool {
+	both := p.Applied.Add(p.Credited)
+	switch p.Kind {
+	case PaymentReceived, PaymentDisputeWon:
+		return both.Equal(p.Amount)
+	case PaymentRefund, PaymentDispute:
+		return both.Equal(p.Amount.Neg())
+	case PaymentCredit:
+		return both.IsZero() && p.Applied.Equal(p.Amount)
+	case PaymentRelease:
+		return both.IsZero() && p.Credited.Equal(p.Amount)
+	case PaymentRounding:
+		return p.Credited.IsZero() && p.Applied.Abs().Equal(p.Amount)
+	}
+	return false
+}

@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"xyra"
@@ -60,6 +61,9 @@ func AddCheckout(ctx context.Context, tx *store.Tx, caller xyra.Caller, s xyra.C
 	}
 	// Its end may have been told before its beginning was written.
 	kept, err := tx.CheckoutSession(ctx, s.ID)
+	if err == nil && kept.Invoice != s.Invoice {
+		err = fmt.Errorf("session %s of invoice %d is invoice %d's already", s.ID, s.Invoice, kept.Invoice)
+	}
 	if err != nil || kept.Status != xyra.CheckoutOpen {
 		return err
 	}

@@ -22,7 +22,7 @@ func Verify(ctx context.Context, db *store.DB) (faults []string, err error) {
 			return err
 		}
 		for _, s := range sequences {
-			for _, check := range []func(context.Context, store.Reader, store.InvoiceSequence) ([]string, error){verifyInvoices, verifyPeriods, verifyUsage} {
+			for _, check := range []func(context.Context, store.Reader, store.InvoiceSequence) ([]string, error){verifyInvoices, verifyPeriods, verifyUsage, verifyPayments} {
 				found, err := check(ctx, r, s)
 				if err != nil {
 					return fmt.Errorf("verify invoices of organization %d: %w", s.Organization, err)

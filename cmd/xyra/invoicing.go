@@ -67,5 +67,9 @@ func (s *settings) newRunner(db *store.DB, issuer billing.Issuer, log *slog.Logg
 		return nil, err
 	}
 	work := jobs.Work{Issuer: issuer, AutoInvoice: s.Invoicing.Auto, Bounds: bounds}
-	return jobs.New(db, jobs.Options{Kinds: work.Kinds(db), Log: log}), nil
+	kinds := work.Kinds(db)
+	if err := s.Payment.addKinds(kinds, db, log); err != nil {
+		return nil, err
+	}
+	return jobs.New(db, jobs.Options{Kinds: kinds, Log: log}), nil
 }

@@ -40,6 +40,7 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 	if err != nil {
 		return err
 	}
+	target.Stripe = s.Payment.StripeKey != ""
 	if s.Listen.DrainTimeout <= 0 {
 		return badValue("XYRA_DRAIN_TIMEOUT", s.Listen.DrainTimeout.String(), "write a span such as 30s")
 	}
@@ -119,8 +120,8 @@ func (s *settings) refuseReserved() error {
 
 // warn says what is accepted and does less than its name promises.
 func (s *settings) warn(log *slog.Logger) {
-	if s.Payment.StripeKey != "" {
-		log.Warn("STRIPE_API_KEY is set, and this version does not call Stripe: no customers or checkouts are made there, their fields stay null")
+	if s.Payment.StripeKey != "" && s.Payment.WebhookSecret == "" {
+		log.Warn("STRIPE_API_KEY is set without STRIPE_WEBHOOK_SECRET: invoices can be paid at Stripe, and nobody tells us")
 	}
 	if !s.Database.isPostgres() && (os.Getenv("POSTGRES_DB") != "" || os.Getenv("POSTGRES_USER") != "") {
 		log.Warn("POSTGRES variables are set without POSTGRES_SERVER: the embedded SQLite is used")

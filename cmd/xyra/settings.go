@@ -57,12 +57,6 @@ type databaseSettings struct {
 	ConnsMax int    `name:"postgres-conns-max" env:"XYRA_POSTGRES_CONNS" default:"24" help:"Connections to PostgreSQL at most."`
 }
 
-// paymentSettings are Stripe's.
-type paymentSettings struct {
-	StripeKey     string `name:"stripe-api-key" env:"STRIPE_API_KEY" placeholder:"TEXT" help:"Accepted, not used by this version: no customer or checkout is created at Stripe. Default none."`
-	WebhookSecret string `name:"stripe-webhook-secret" env:"STRIPE_WEBHOOK_SECRET" placeholder:"TEXT" help:"Verifies Stripe's webhooks. Default none: every webhook is refused."`
-}
-
 // azureSettings are accepted so that deployments that set them start; only the vault would change what the program does.
 type azureSettings struct {
 	VaultURL     string `name:"azure-key-vault-url" env:"AZURE_KEY_VAULT_URL" placeholder:"URL" help:"Reserved for secrets from a vault, which this version does not read: it refuses to start. Default none."`
