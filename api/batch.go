@@ -23,7 +23,7 @@ func (s *Server) batchRoutes() []*route {
 
 const (
 	eventsMax  = 10_000
-	batchesMax = 4 // being worked on at once in a process; the others wait, so that memory stays bounded
+	batchesMax = 3 // being worked on at once in a process; the others wait, so that memory stays bounded
 )
 
 // eventsOut is the answer to a batch, for documents: appendEvents writes it.

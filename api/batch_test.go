@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -379,5 +381,43 @@ func TestEvents_TenThousandAreRecordedTogether(t *testing.T) {
 		m.events(m.admin, string(zipped(b.String())), "10000/0/0 of 10000", "Content-Type", mediaLines, "Content-Encoding", "gzip")
 		m.events(m.admin, b.String(), "0/10000/0 of 10000", "Content-Type", mediaLines)
 		m.wants("/agents/"+m.agent+"/stats", "activity_count", "10000")
+	})
+}
+
+// Whoever sends the same batch at once, through several servers, gets it recorded once: by the events' keys, and by the
+// request's key where events have none.
+func TestEvents_ConcurrentRepeatsAreRecordedOnce(t *testing.T) {
+	eachMarket(t, func(t *testing.T, m market) {
+		var keyed, keyless []string
+		for i := range 200 {
+			event := `{"kind":"activity","agent_id":` + m.agent + `,"activity_type":"call"`
+			keyed = append(keyed, event+fmt.Sprintf(`,"idempotency_key":"%d"}`, (i*7)%150))
+			keyless = append(keyless, event+"}")
+		}
+		servers := []market{m, m}
+		servers[1].tenant = &tenant{t: t, s: newServer(t, m.s.db, Options{}), root: m.root, admin: m.admin, id: m.id}
+		var wait sync.WaitGroup
+		var accepted atomic.Int64
+		for i := range 8 {
+			wait.Go(func() {
+				from := servers[i%2]
+				w := from.send("/events", m.admin, []byte(envelope(keyed...)))
+				var a eventsAnswer
+				if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil || w.Code != 200 || a.Rejected > 0 || a.Accepted+a.Duplicate != 200 {
+					t.Errorf("%d %.300s", w.Code, w.Body)
+				}
+				accepted.Add(int64(a.Accepted))
+				w = from.send("/events", m.admin, []byte(envelope(keyless...)), "Idempotency-Key", "once")
+				inProgress := w.Code == 409 && w.Header().Get("Retry-After") == "1"
+				if !inProgress && (w.Code != 200 || !strings.HasPrefix(w.Body.String(), `{"accepted":200,"duplicate":0,"rejected":0,`)) {
+					t.Errorf("%d %.300s", w.Code, w.Body)
+				}
+			})
+		}
+		wait.Wait()
+		if accepted.Load() != 150 {
+			t.Errorf("%d were accepted, want 150", accepted.Load())
+		}
+		m.wants("/agents/"+m.agent+"/stats", "activity_count", "350")
 	})
 }
