@@ -57,6 +57,7 @@ var placeless = map[string]string{
 	"store/apikey.go:Tx.UpdateAPIKeysDisabled":          "a user's keys end in every organization",
 	"store/apikey.go:Tx.UpdateAPIKeysUsed":              "one write for the keys of all organizations",
 	"store/billingmodel.go:Reader.BillingModelAnywhere": "superusers read by id",
+	"store/duebilling.go:Reader.InvoicesPastDue":        "a job looks for the late ones of all organizations",
 }
 
 // Every statement on a table that grows names the organization, beyond the columns that it reads.

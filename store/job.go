@@ -71,10 +71,15 @@ func (r Reader) JobDue(ctx context.Context, kind string, now time.Time) (bool, e
 // UpdateJobsClaimed takes up due jobs of a kind, most at a time, earliest first, each with one attempt more: they are this
 // runner's alone until the lease has passed. A running job whose lease has passed is due again.
 func (tx *Tx) UpdateJobsClaimed(ctx context.Context, kind string, lease time.Duration, most int) ([]xyra.Job, error) {
-	return collect(ctx, tx.Reader, "claim jobs", scanJob, `WITH due AS MATERIALIZED (SELECT id FROM jobs
-			WHERE kind = $1 AND state IN ('waiting', 'running') AND run_at <= $2 ORDER BY run_at, id LIMIT $3 FOR UPDATE SKIP LOCKED)
-		UPDATE jobs SET state = 'running', attempt = attempt + 1, run_at = $4 WHERE id IN (SELECT id FROM due) RETURNING `+jobColumns,
-		kind, xyra.Micros(tx.Now), most, xyra.Micros(tx.Now.Add(lease)))
+	// Two statements, because a planner that does not know how few LIMIT lets through reads the whole table to join them.
+	ids, err := collect(ctx, tx.Reader, "due jobs", scanValue[int64], `SELECT id FROM jobs
+		WHERE kind = $1 AND state IN ('waiting', 'running') AND run_at <= $2 ORDER BY run_at, id LIMIT $3 FOR UPDATE SKIP LOCKED`,
+		kind, xyra.Micros(tx.Now), most)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return collect(ctx, tx.Reader, "claim jobs", scanJob, `UPDATE jobs SET state = 'running', attempt = attempt + 1, run_at = $2
+		WHERE id = ANY($1) RETURNING `+jobColumns, ids, xyra.Micros(tx.Now.Add(lease)))
 }
 
 // UpdateJobResult writes what became of the attempt of a claimed job. It is false, and nothing is written, when another
