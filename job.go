@@ -67,14 +67,14 @@ func RetryAfter(err error, wait time.Duration) error { return &JobError{Err: err
 // or for what the error asks.
 func (j Job) Ended(err error, now time.Time, backoff time.Duration) Job {
 	if err == nil {
-		j.State, j.FinishedAt = JobDone, &now
+		j.State, j.RunAt, j.FinishedAt = JobDone, now, &now
 		return j
 	}
 	var wish *JobError
 	final := errors.As(err, &wish) && wish.Final
 	j.LastError = errorText(err)
 	if final || j.Attempt >= j.AttemptsMax {
-		j.State, j.FinishedAt = JobFailed, &now
+		j.State, j.RunAt, j.FinishedAt = JobFailed, now, &now
 		return j
 	}
 	if wish != nil && wish.RetryAfter > 0 {
