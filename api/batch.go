@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -239,7 +240,7 @@ func (b *batch) appendEvents(dst []byte, results []usage.Result) ([]byte, error)
 		switch {
 		case refused != nil:
 			var err error
-			if list, err = appendRefusal(list, refused, i); err != nil {
+			if list, err = appendRefusal(list, refused, i, len(list) > echoMax); err != nil {
 				return nil, err
 			}
 			rejected++
@@ -279,14 +280,23 @@ func (p *posted) refusal(err error) error {
 	return err
 }
 
+// echoMax is how long an answer grows before its refusals no longer repeat what was sent: each item may hold a whole event.
+const echoMax = 32 << 20
+
 // appendRefusal writes the result of an event that was refused, with the status and detail of a single post; an error
-// that is not about this event alone is returned.
-func appendRefusal(dst []byte, refused error, n int) ([]byte, error) {
+// that is not about this event alone is returned. With brief the items have no input.
+func appendRefusal(dst []byte, refused error, n int, brief bool) ([]byte, error) {
 	code, detail := 0, []byte(nil)
 	var items unprocessable
 	var rule *xyra.Error
 	switch {
 	case errors.As(refused, &items):
+		if brief {
+			items = slices.Clone(items)
+			for i := range items {
+				items[i].Input = nil
+			}
+		}
 		code, detail = http.StatusUnprocessableEntity, encode([]Item(items))
 	case errors.Is(refused, usage.ErrKeyInFlight) || !errors.As(refused, &rule) || rule.Err != nil || rule.Code == xyra.CodeUnauthenticated:
 		return nil, refused

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"xyra/strictjson"
 	"xyra/usage"
 )
 
@@ -352,6 +353,20 @@ func TestEvents_AnswersAreKeptUnderTheirKey(t *testing.T) {
 		}
 		m.wants("/agents/"+m.agent+"/stats", "activity_count", "2")
 	})
+}
+
+// Refusals repeat what was sent, but never so much that a batch is answered with many times its size.
+func TestEvents_RefusalsStayBounded(t *testing.T) {
+	b := &batch{events: make([]posted, 3000), words: map[string]string{}}
+	text := `{"kind":"outcome","x":"` + strings.Repeat("x", 5000) + `"}`
+	v, _ := strictjson.Parse([]byte(text))
+	for n := range b.events {
+		b.readEvent(v, n)
+	}
+	body, err := b.appendEvents(nil, nil)
+	if err != nil || len(body) < echoMax || len(body) > echoMax+2<<20 || !bytes.HasSuffix(body, []byte(`,"agent_id"],"msg":"Field required","input":null}]}]}`)) {
+		t.Errorf("%d bytes, %v, ending in %s", len(body), err, body[len(body)-200:])
+	}
 }
 
 func TestEvents_CallersWhoMayNotWriteAreRefusedWhole(t *testing.T) {

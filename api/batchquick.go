@@ -160,3 +160,56 @@ func (b *batch) quickTime(v strictjson.Value, q *quick) bool {
 	q.at = Opt[time.Time]{Set: true, Value: at}
 	return err == nil && !at.After(b.now.Add(futureMax))
 }
+
+// cloudQuickly is readQuickly for the CloudEvent of an activity.
+func (b *batch) cloudQuickly(v strictjson.Value, p *posted) bool {
+	if v.Kind() != strictjson.Object || b.caller.Superuser {
+		return false
+	}
+	d := &p.draft
+	d.Kind, d.Quantity = xyra.Activity, money.FromInt(1)
+	var version bool
+	var q quick
+	for name, value := range v.RawMembers() {
+		ok := true
+		switch string(name) {
+		case "specversion":
+			version = string(value.RawText()) == "1.0"
+		case "id":
+			d.IdempotencyKey, ok = value.Text(), isShort(value)
+		case "source":
+			d.Source, ok = b.word(value.RawText()), isShort(value)
+		case "type":
+			d.Type, ok = b.word(value.RawText()), isShort(value)
+		case "subject":
+			p.named, p.external, ok = true, b.word(value.RawText()), isShort(value)
+		case "time":
+			ok = b.quickTime(value, &q)
+		case "data":
+			ok = quickData(value, d)
+		case "xyrakind", "xyraorganization", "data_base64":
+			ok = false
+		}
+		if !ok {
+			return false
+		}
+	}
+	b.happened(p, q.at)
+	return version && p.named && d.IdempotencyKey != "" && d.Source != "" && d.Type != ""
+}
+
+// isShort tells whether a value is a text of 1 to 255 bytes, and so of no more characters.
+func isShort(v strictjson.Value) bool {
+	text := v.RawText()
+	return len(text) > 0 && len(text) <= 255
+}
+
+func quickData(v strictjson.Value, d *usage.Draft) bool {
+	if v.Kind() != strictjson.Object {
+		return false
+	}
+	d.Details = json.RawMessage(v.Compact())
+	quantity, sent := v.Field("quantity")
+	q := quick{}
+	return !sent || quickAmount(quantity, d, &q, xyra.Activity) && !d.Quantity.IsZero()
+}

@@ -92,6 +92,61 @@ func TestEvents_QuickReadingChangesNothing(t *testing.T) {
 	}
 }
 
+// randomCloudEvent is a CloudEvent with a member or two that are unusual, wrong or missing.
+func randomCloudEvent(r *rand.Rand) string {
+	long := `"` + strings.Repeat("ä", 200) + `"`
+	values := [][]string{
+		{"specversion", `"1.0"`, `"0.3"`, `1.0`},
+		{"id", `"42"`, `""`, long, `"\u00e4"`, `7`, `null`},
+		{"source", `"a/b"`, `""`, `"\u002f"`, `{}`},
+		{"type", `"call"`, `""`, `"` + strings.Repeat("x", 256) + `"`},
+		{"subject", `"crm/1"`, `""`, long, `null`},
+		{"time", `"2024-05-15T10:00:00Z"`, `null`, `1715767200`, `"2999-01-01T00:00:00Z"`, `"x"`},
+		{"data", `{"quantity": 2, "m": [1, 2.50]}`, `{}`, `{"quantity":"3.0"}`, `{"quantity":0}`, `{"quantity":-1}`, `{"quantity":null}`, `{"quantity":[]}`, `null`, `"x"`, `{"amount":3}`},
+		{"datacontenttype", `"application/json"`, `"text/plain"`},
+		{"data_base64", `null`, `"AA=="`},
+		{"xyrakind", `"activity"`, `"cost"`, `"sum"`},
+		{"xyraorganization", `1`, `null`, `"1"`},
+	}
+	var members []string
+	for _, v := range values {
+		rare := v[0] == "data_base64" || strings.HasPrefix(v[0], "xyra")
+		if r.IntN(20) == 0 || rare && r.IntN(10) > 0 {
+			continue
+		}
+		value := v[1]
+		if r.IntN(8) == 0 {
+			value = v[1+r.IntN(len(v)-1)]
+		}
+		members = append(members, fmt.Sprintf("%q: %s", v[0], value))
+	}
+	return "{" + strings.Join(members, ", ") + "}"
+}
+
+func TestCloudEvents_QuickReadingChangesNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	quickly := 0
+	for range 20_000 {
+		text := randomCloudEvent(r)
+		v, syntax := strictjson.Parse([]byte(text))
+		if syntax != nil {
+			t.Fatal(text, syntax)
+		}
+		b := &batch{caller: xyra.Caller{User: 1, Organization: 1, Superuser: r.IntN(4) == 0}, now: time.Date(2024, 5, 15, 12, 0, 0, 0, time.UTC), events: make([]posted, 2), words: map[string]string{}}
+		if !b.cloudQuickly(v, &b.events[0]) {
+			continue
+		}
+		quickly++
+		b.readCloudFields(v, 1)
+		if !reflect.DeepEqual(b.events[0], b.events[1]) {
+			t.Fatalf("%s:\nread quickly as %+v\nby the fields as %+v", text, b.events[0], b.events[1])
+		}
+	}
+	if quickly < 1000 {
+		t.Errorf("only %d events were read quickly", quickly)
+	}
+}
+
 func BenchmarkEvents_Read10000(b *testing.B) {
 	var body strings.Builder
 	body.WriteString(`{"events":[`)

@@ -83,6 +83,14 @@ const whyBinaryData = "data_base64 is not supported, send data as a JSON object"
 
 // readCloudEvent reads event n of the batch from a CloudEvent.
 func (b *batch) readCloudEvent(v strictjson.Value, n int) {
+	if b.cloudQuickly(v, &b.events[n]) {
+		return
+	}
+	b.events[n] = posted{}
+	b.readCloudFields(v, n)
+}
+
+func (b *batch) readCloudFields(v strictjson.Value, n int) {
 	p := &b.events[n]
 	in := &cloudEventIn{latest: b.now.Add(futureMax)}
 	items := decodeValue(v, in, "body", "events", n)
