@@ -19,7 +19,7 @@ func TestVerify_FindsEveryTampering(t *testing.T) {
 		v := w.version(model, "activity", "2024-01-01", activity(t, "scan", "2"))
 		w.use(202401, w.agent("Scan", model, ""), v, 0, "USD", "10", "20")
 		w.mustGenerate(2024, 1, "")
-		w.mustCreate()
+		w.mustRecord(w.mustCreate().ID, "3")
 		w.verify()
 
 		driver, address := "sqlite", target.Path
@@ -41,6 +41,9 @@ func TestVerify_FindsEveryTampering(t *testing.T) {
 			{`UPDATE usage_periods SET agent_id = agent_id + 1`, `UPDATE usage_periods SET agent_id = agent_id - 1`, "0.0 USD used, 10.0 billed"},
 			{`UPDATE invoices SET sequence = 3 WHERE sequence = 2`, `UPDATE invoices SET sequence = 2 WHERE sequence = 3`, "after invoice 1 of its sequence comes 3"},
 			{`UPDATE invoice_sequences SET sequence = 3`, `UPDATE invoice_sequences SET sequence = 2`, "end at 2 of a sequence of 3"},
+			{`UPDATE credits SET balance = '4'`, `UPDATE credits SET balance = '3'`, "credit of 4.0 USD is kept, its payments say 3.0"},
+			{`UPDATE payments SET amount = '4'`, `UPDATE payments SET amount = '3'`, "payment USD of 4.0 is applied 0.0 and credited 3.0"},
+			{`UPDATE payments SET applied = '3', credited = '0'`, `UPDATE payments SET applied = '0', credited = '3'`, "3.0 is settled of 0.0"},
 		} {
 			if _, err := hand.Exec(c.tamper); err != nil {
 				t.Fatal(err)
