@@ -29,8 +29,12 @@ func (r Reader) Agent(ctx context.Context, org xyra.OrganizationID, id xyra.Agen
 
 // AgentAnywhere reads an agent of whatever organization, for superusers.
 func (r Reader) AgentAnywhere(ctx context.Context, id xyra.AgentID) (xyra.Agent, error) {
-	return one(ctx, r, "Agent", "agent anywhere", scanAgent, `SELECT `+agentColumns+` FROM `+agentTables+`
-		WHERE a.id = $1 AND a.archived_at IS NULL`, id)
+	org, err := one(ctx, r, "Agent", "agent owner", scanValue[xyra.OrganizationID],
+		`SELECT organization_id FROM agents WHERE id = $1 AND archived_at IS NULL`, id)
+	if err != nil {
+		return xyra.Agent{}, err
+	}
+	return r.Agent(ctx, org, id)
 }
 
 // AgentLocked reads an agent and keeps its row locked until the transaction ends.
@@ -60,8 +64,13 @@ func (r Reader) AgentByExternalID(ctx context.Context, org xyra.OrganizationID, 
 
 // AgentsByExternalIDAnywhere reads up to two agents of whatever organizations: enough to see that there are several.
 func (r Reader) AgentsByExternalIDAnywhere(ctx context.Context, externalID string) ([]xyra.Agent, error) {
-	return collect(ctx, r, "agents by external id", scanAgent, `SELECT `+agentColumns+` FROM `+agentTables+`
-		WHERE a.external_id = $1 AND a.archived_at IS NULL ORDER BY a.id LIMIT 2`, externalID)
+	ids, err := collect(ctx, r, "agent ids by external id", scanValue[xyra.AgentID], `SELECT id FROM agents
+		WHERE external_id = $1 AND archived_at IS NULL ORDER BY id LIMIT 2`, externalID)
+	agents := make([]xyra.Agent, len(ids))
+	for i := 0; i < len(ids) && err == nil; i++ {
+		agents[i], err = r.AgentAnywhere(ctx, ids[i])
+	}
+	return agents, err
 }
 
 // AgentNamesOn lists the names of the agents that are not archived and on a billing model, in the order of their ids.

@@ -16,11 +16,11 @@ func scanUnbilled(r row) (u xyra.PeriodUsage, err error) {
 	return u, nil
 }
 
-// What invoices that are not cancelled have billed of the usage row u.
+// What invoices that are not cancelled have billed of the usage row u of organization $1.
 const (
 	billedParts = ` FROM usage_billed b
 		JOIN invoices i ON i.organization_id = b.organization_id AND i.id = b.invoice_id AND i.status <> 'cancelled'
-		WHERE b.organization_id = u.organization_id AND b.period = u.period AND b.agent_id = u.agent_id AND b.version_id = u.version_id
+		WHERE b.organization_id = $1 AND b.period = u.period AND b.agent_id = u.agent_id AND b.version_id = u.version_id
 		AND b.component = u.component AND b.currency = u.currency`
 	billedQuantity = `COALESCE((SELECT dec_sum(b.quantity)` + billedParts + `), '0')`
 	billedCharge   = `COALESCE((SELECT dec_sum(b.charge)` + billedParts + `), '0')`

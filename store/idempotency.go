@@ -78,9 +78,19 @@ func (tx *Tx) InsertIdempotencyRecord(ctx context.Context, rec IdempotencyRecord
 
 // DeleteIdempotencyRecordsBefore forgets answers that were kept until then, most at a time, and returns how many it was.
 func (tx *Tx) DeleteIdempotencyRecordsBefore(ctx context.Context, until time.Time, most int) (int64, error) {
-	return tx.exec(ctx, "forget idempotency records", `DELETE FROM idempotency_records WHERE (organization_id, caller, key) IN
-		(SELECT organization_id, caller, key FROM idempotency_records WHERE created_at <= $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)`,
-		xyra.Micros(until), most)
+	scan := func(r row) (i IdempotencyRecord, err error) { return i, r.Scan(&i.Organization, &i.Caller, &i.Key) }
+	old, err := collect(ctx, tx.Reader, "old idempotency records", scan, `SELECT organization_id, caller, key FROM idempotency_records
+		WHERE created_at <= $1 ORDER BY created_at LIMIT $2`, xyra.Micros(until), most)
+	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+	organizations, callers, keys := make([]int64, len(old)), make([]string, len(old)), make([]string, len(old))
+	for i, r := range old {
+		organizations[i], callers[i], keys[i] = int64(r.Organization), r.Caller, r.Key
+	}
+	// The lists may meet in other rows too: those are as old.
+	return tx.exec(ctx, "forget idempotency records", `DELETE FROM idempotency_records
+		WHERE organization_id = ANY($1) AND caller = ANY($2) AND key = ANY($3) AND created_at <= $4`, organizations, callers, keys, xyra.Micros(until))
 }
 
 // pack compresses a body; nil stays nil.

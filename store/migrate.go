@@ -27,7 +27,8 @@ var ErrNewerSchema = errors.New("the database has a newer schema than this binar
 var ErrOlderSchema = errors.New("the database has an older schema than this binary reads")
 
 // Migrate brings the schema to this binary's version and returns how many steps it took. Several processes may start at
-// once: one migrates, the others wait. A step that fails is rolled back whole.
+// once: one migrates, the others wait. A step that fails is rolled back whole. On a Citus cluster new tables are spread over its
+// nodes afterwards.
 func (db *DB) Migrate(ctx context.Context) (int, error) {
 	provider, err := db.migrationProvider()
 	if err != nil {
@@ -39,6 +40,9 @@ func (db *DB) Migrate(ctx context.Context) (int, error) {
 	results, err := provider.Up(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
+	}
+	if err := db.distribute(ctx); err != nil {
+		return 0, fmt.Errorf("spread the tables over the cluster: %w", err)
 	}
 	return len(results), nil
 }
