@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -63,12 +62,14 @@ func (s *sourceErrors) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// bodyFault refuses a body that is too large, ends before its announced end or breaks the rules of its transfer. Who has
+// gone away does not read it; who only stopped sending must not take silence for success.
 func bodyFault(err error) error {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return errTooLarge
 	}
 	if err != nil {
-		return errors.Join(context.Canceled, err) // the client went away in the middle of its body
+		return xyra.Invalid("Request body could not be read")
 	}
 	return nil
 }
