@@ -51,7 +51,8 @@ type posted struct {
 	named        bool
 	organization xyra.OrganizationID // where external is looked up; 0: the caller's
 	omitted      usage.Omitted
-	cost         *postedCost // a cost without its amount
+	details      strictjson.Value // of the draft where they are at hand, for its digest
+	cost         *postedCost      // a cost without its amount
 	refused      error
 }
 
@@ -211,7 +212,11 @@ func (b *batch) drafts() ([]usage.Draft, error) {
 		if p.refused != nil {
 			continue
 		}
-		if p.draft.IdempotencyKey != "" {
+		switch {
+		case p.draft.IdempotencyKey == "":
+		case p.details.Kind() == strictjson.Object:
+			p.draft.SealParsed(p.details, p.omitted)
+		default:
 			if err := p.draft.Seal(p.omitted); err != nil {
 				return nil, err
 			}

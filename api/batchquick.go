@@ -32,6 +32,7 @@ type quick struct {
 	kind, typeOf, amountOf, detailsOf xyra.EventKind // 0: not seen
 	currency                          money.Currency
 	verified                          bool
+	details                           strictjson.Value
 	at                                Opt[time.Time]
 }
 
@@ -68,6 +69,7 @@ func (b *batch) readQuickly(v strictjson.Value, p *posted) bool {
 	}
 	d.Verified = q.verified && q.kind == xyra.Outcome && b.mayVerify()
 	b.happened(p, q.at)
+	p.details = q.details
 	return true
 }
 
@@ -150,7 +152,7 @@ func quickDetails(v strictjson.Value, d *usage.Draft, q *quick, kind xyra.EventK
 	}
 	q.detailsOf = kind
 	if v.Kind() == strictjson.Object {
-		d.Details = json.RawMessage(v.Compact())
+		d.Details, q.details = json.RawMessage(v.Compact()), v
 	}
 	return v.Kind() == strictjson.Object || v.Kind() == strictjson.Null
 }

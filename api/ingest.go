@@ -67,7 +67,8 @@ func (s *Server) ingestEvent(w http.ResponseWriter, r *http.Request, kind xyra.E
 	buffer := buffers.Get().(*bytes.Buffer)
 	buffer.Reset()
 	if _, err := buffer.ReadFrom(io.LimitReader(r.Body, r.ContentLength)); err != nil {
-		return true // the client went away in the middle of its body
+		s.write(w, r, s.answerError(withRequestID(r, seen.id), bodyFault(err)))
+		return true
 	}
 	drafts := make([]usage.Draft, 1)
 	if !readSingle(buffer.Bytes(), kind, agent, caller, seen.started.UTC().Truncate(time.Microsecond), &drafts[0]) {
@@ -138,8 +139,8 @@ func readSingle(raw []byte, kind xyra.EventKind, agent xyra.AgentID, caller xyra
 		d.Currency = q.currency
 	}
 	d.Verified = kind == xyra.Outcome && q.verified && (caller.Superuser || caller.IsAdmin())
-	if d.IdempotencyKey == "" {
-		return true
+	if d.IdempotencyKey != "" {
+		d.SealParsed(q.details, usage.Omitted{Timestamp: !q.at.Set})
 	}
-	return d.Seal(usage.Omitted{Timestamp: !q.at.Set}) == nil
+	return true
 }

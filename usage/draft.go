@@ -53,9 +53,9 @@ type Result struct {
 // Omitted says which fields were left out of a draft: a field that was sent never equals one that was not.
 type Omitted struct{ Timestamp, Amount bool }
 
-// Digest is what two events under one idempotency key are compared by: every field as it counts, decimals and times by
+// digest is what two events under one idempotency key are compared by: every field as it counts, decimals and times by
 // value, details as JSON value.
-func (d *Draft) digest(omitted Omitted) ([]byte, error) {
+func (d *Draft) digest(details strictjson.Value, omitted Omitted) []byte {
 	b := make([]byte, 0, 512)
 	part := func(s string) {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
@@ -79,19 +79,28 @@ func (d *Draft) digest(omitted Omitted) ([]byte, error) {
 		part("verified")
 	}
 	if d.Details != nil {
-		details, err := strictjson.Parse(d.Details)
-		if err != nil {
-			return nil, err
-		}
-		part(string(strictjson.AppendCanonical(nil, details)))
+		start := len(b)
+		b = strictjson.AppendCanonical(append(b, 0, 0, 0, 0), details)
+		binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
 	}
 	sum := sha256.Sum256(b)
-	return sum[:], nil
+	return sum[:]
 }
 
 // Seal sets the draft's Digest. It belongs to drafts with an idempotency key.
 func (d *Draft) Seal(omitted Omitted) error {
-	digest, err := d.digest(omitted)
-	d.Digest = digest
-	return err
+	var details strictjson.Value
+	if d.Details != nil {
+		var fault *strictjson.SyntaxError
+		if details, fault = strictjson.Parse(d.Details); fault != nil {
+			return fault
+		}
+	}
+	d.SealParsed(details, omitted)
+	return nil
+}
+
+// SealParsed is Seal for whoever has parsed the details anyway.
+func (d *Draft) SealParsed(details strictjson.Value, omitted Omitted) {
+	d.Digest = d.digest(details, omitted)
 }

@@ -14,7 +14,7 @@ import (
 // Options bounds the recorder. Zero values choose what measured best.
 type Options struct {
 	Committers int // 0: one for SQLite, two for PostgreSQL
-	QueueMax   int // events waiting at most, over all committers; 0 means 20,000
+	QueueMax   int // events waiting at most, but for one request more; 0 means 20,000
 	Log        *slog.Logger
 	Discard    bool // for measuring only: answer as if recorded, prices included, and keep nothing
 }
@@ -185,7 +185,7 @@ func (q *queue) add(t *ticket) (*batch, error) {
 	if q.closed {
 		return nil, errStopping
 	}
-	if q.events > 0 && q.events+n > q.eventsMax {
+	if q.events >= q.eventsMax { // one request may go over it: a long one must not starve beside many short ones
 		return nil, errFull
 	}
 	if len(q.waiting) == 0 || q.waiting[len(q.waiting)-1].events+n > batchMax {
