@@ -31,6 +31,14 @@ func (s listenSettings) address() (string, error) {
 	return listenDefault, nil
 }
 
+// valid checks what is not an address.
+func (s listenSettings) valid() error {
+	if s.DrainTimeout <= 0 {
+		return badValue("XYRA_DRAIN_TIMEOUT", s.DrainTimeout.String(), "write a span such as 30s")
+	}
+	return nil
+}
+
 func isPort(text string) bool {
 	_, err := strconv.ParseUint(text, 10, 16)
 	return err == nil
@@ -121,4 +129,14 @@ func localURL(address string) string {
 		host = "127.0.0.1"
 	}
 	return "http://" + net.JoinHostPort(host, port)
+}
+
+// isLocal tells whether only this machine would reach an address of the settings.
+func isLocal(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return err == nil && ip != nil && ip.IsLoopback()
 }

@@ -30,6 +30,9 @@ type program struct {
 	Import      importCommand      `cmd:"" help:"Record the events of a .csv or .ndjson file through a running server; can be repeated safely."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema to this version and end. serve does so by itself."`
 	Verify      verifyCommand      `cmd:"" help:"Recompute every charge, sum, invoice and audit chain from the raw rows; differences are named and end with code 1."`
+	Backup      backupCommand      `cmd:"" help:"Copy the SQLite database to a new file while the server runs, and prove the copy."`
+	Restore     restoreCommand     `cmd:"" help:"Put a backup in the place of a SQLite database that is not there, after proving that it adds up."`
+	Check       checkCommand       `cmd:"" help:"Check every setting, the database, its schema, secrets, clocks and disk without changing anything; code 1 says that something is wrong."`
 	Passwd      passwdCommand      `cmd:"" help:"Set a user's password, read from the terminal or from standard input."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the server on this machine whether it is ready; code 0 says yes."`

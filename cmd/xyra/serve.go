@@ -41,8 +41,8 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 		return err
 	}
 	target.Stripe = s.Payment.StripeKey != ""
-	if s.Listen.DrainTimeout <= 0 {
-		return badValue("XYRA_DRAIN_TIMEOUT", s.Listen.DrainTimeout.String(), "write a span such as 30s")
+	if err := s.Listen.valid(); err != nil {
+		return err
 	}
 	secret, err := s.Login.secret(target, log)
 	if err != nil {
