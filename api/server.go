@@ -78,9 +78,14 @@ func (s *Server) router() http.Handler {
 			}
 		}
 	}
-	mux.NotFound(func(w http.ResponseWriter, r *http.Request) { s.write(w, r, refusal(http.StatusNotFound, "Not Found")) })
+	unknown := func(w http.ResponseWriter, r *http.Request) { s.write(w, r, refusal(http.StatusNotFound, "Not Found")) }
+	mux.NotFound(unknown)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.URL.RawPath = r.URL.EscapedPath() // chi matches the path as sent: %2F belongs to an external id
+		if strings.Contains(r.URL.RawPath, "//") {
+			unknown(w, r) // chi would take the nothing in between for a parameter
+			return
+		}
 		if !knownMethods[r.Method] {
 			r.Method = http.MethodTrace // chi knows no others; like TRACE they are allowed nowhere
 		}

@@ -292,39 +292,50 @@ func (st *stage) column(query string) (list []string) {
 	return list
 }
 
-// fingerprint is the rows of every table, counted and hashed. When a key was last used is left out: it is noted beside
-// the request, and even a refused one has used it.
+// rows are a table's rows as texts. When a key was last used is left out: it is noted beside the request, and even a
+// refused one has used it.
+func (st *stage) rows(table string) (lines []string) {
+	st.t.Helper()
+	rows, err := st.sql.QueryContext(st.t.Context(), "SELECT * FROM "+table)
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	for rows.Next() {
+		values, slots := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			slots[i] = &values[i]
+		}
+		if err := rows.Scan(slots...); err != nil {
+			st.t.Fatal(err)
+		}
+		if i := slices.Index(columns, "last_used"); i >= 0 {
+			values[i] = nil
+		}
+		for i, value := range values {
+			if raw, isBytes := value.([]byte); isBytes {
+				values[i] = string(raw)
+			}
+		}
+		lines = append(lines, fmt.Sprintf("%v", values))
+	}
+	if err := rows.Err(); err != nil {
+		st.t.Fatal(err)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// fingerprint is the rows of every table, counted and hashed.
 func (st *stage) fingerprint() map[string]string {
 	st.t.Helper()
 	prints := map[string]string{}
 	for _, table := range st.tables {
-		rows, err := st.sql.QueryContext(st.t.Context(), "SELECT * FROM "+table)
-		if err != nil {
-			st.t.Fatal(err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			st.t.Fatal(err)
-		}
-		var lines []string
-		for rows.Next() {
-			values, slots := make([]any, len(columns)), make([]any, len(columns))
-			for i := range values {
-				slots[i] = &values[i]
-			}
-			if err := rows.Scan(slots...); err != nil {
-				st.t.Fatal(err)
-			}
-			if i := slices.Index(columns, "last_used"); i >= 0 {
-				values[i] = nil
-			}
-			lines = append(lines, fmt.Sprint(values...))
-		}
-		if err := rows.Err(); err != nil {
-			st.t.Fatal(err)
-		}
-		rows.Close()
-		slices.Sort(lines)
+		lines := st.rows(table)
 		sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 		prints[table] = fmt.Sprintf("%d rows %s", len(lines), hex.EncodeToString(sum[:6]))
 	}
