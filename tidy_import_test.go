@@ -12,9 +12,9 @@ var rings = map[string]int{
 	"xyra/pricing": 1,
 	"xyra":         2,
 	"xyra/store":   3,
-	"xyra/usage":   4, "xyra/billing": 4, "xyra/catalog": 4, "xyra/auth": 4,
+	"xyra/usage":   4, "xyra/billing": 4, "xyra/catalog": 4, "xyra/auth": 4, "xyra/notice": 4,
 	"xyra/api": 5, "xyra/jobs": 5, "xyra/stripe": 5, "xyra/azure": 5, "xyra/webhook": 5, "xyra/pdf": 5, "xyra/telemetry": 5,
-	"xyra/web": 5, "xyra/client": 5,
+	"xyra/web": 5, "xyra/client": 5, "xyra/mail": 5,
 	// For tests alone; it opens stores, so it lies outside them.
 	storeTest: 4,
 }
@@ -88,6 +88,8 @@ func TestTidy_LibrariesAreConfined(t *testing.T) {
 		"github.com/stripe/":             {"xyra/stripe"},
 		"github.com/Azure/":              {"xyra/azure"},
 		"codeberg.org/go-pdf/":           {"xyra/pdf"},
+		"github.com/boombuler/":          {"xyra/pdf"},
+		"github.com/wneessen/":           {"xyra/mail"},
 		"github.com/alecthomas/kong":     {"xyra/cmd/xyra"},
 		"github.com/joho/godotenv":       {"xyra/cmd/xyra"},
 		"github.com/prometheus/":         {"xyra/telemetry"},
