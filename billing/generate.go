@@ -66,7 +66,7 @@ func load(ctx context.Context, tx *store.Tx, id xyra.OrganizationID, year, month
 	case !xyra.HasCode(err, xyra.CodeNotFound):
 		return m, err
 	}
-	if m.unbilled, err = tx.UnbilledLocked(ctx, id, m.period, m.currency); err != nil {
+	if m.unbilled, err = tx.Unbilled(ctx, id, m.period, m.currency); err != nil {
 		return m, err
 	}
 	// After the usage, so that every version it names is among them.

@@ -26,18 +26,18 @@ const (
 	billedCharge   = `COALESCE((SELECT dec_sum(b.charge)` + billedParts + `), '0')`
 )
 
-// UnbilledLocked reads what no invoice has billed yet of a period's usage in one currency, and of the usage of every
+// Unbilled reads what no invoice has billed yet of a period's usage in one currency, and of the usage of every
 // earlier period that has a generated invoice. Quantity and Charge are the open part, which corrections may make
-// negative. The rows stay locked, so what is returned is what the invoice of this transaction may bill; the organization
-// must be locked already.
-func (tx *Tx) UnbilledLocked(ctx context.Context, organization xyra.OrganizationID, period xyra.Period, currency money.Currency) ([]xyra.PeriodUsage, error) {
+// negative. The organization must be locked already: then what is returned is what the invoice of this transaction may
+// bill. The rows are not locked, and need not be: what is recorded meanwhile is open for the next invoice.
+func (tx *Tx) Unbilled(ctx context.Context, organization xyra.OrganizationID, period xyra.Period, currency money.Currency) ([]xyra.PeriodUsage, error) {
 	return collect(ctx, tx.Reader, "unbilled usage", scanUnbilled, `SELECT u.organization_id, u.period, u.agent_id, u.version_id,
 		u.component, u.currency, u.quantity, u.charge, `+billedQuantity+`, `+billedCharge+` FROM usage_periods u
 		WHERE u.organization_id = $1 AND u.currency = $2 AND u.period <= $3
 		AND (u.period = $3 OR EXISTS (SELECT 1 FROM invoices g WHERE g.organization_id = $1 AND g.period = u.period
 			AND g.currency = $2 AND g.is_generated AND g.status <> 'cancelled'))
 		AND (u.quantity <> `+billedQuantity+` OR u.charge <> `+billedCharge+`)
-		ORDER BY u.period, u.agent_id, u.version_id, u.component FOR UPDATE OF u`, organization, currency, period)
+		ORDER BY u.period, u.agent_id, u.version_id, u.component`, organization, currency, period)
 }
 
 // InsertBilledUsage records what the lines of an invoice have taken from which usage rows.

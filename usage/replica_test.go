@@ -2,6 +2,7 @@ package usage_test
 
 import (
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -183,6 +184,7 @@ func TestRecord_ReplicasAgreeWhilePricesAndKeysChange(t *testing.T) {
 				revoked := f.interfere()
 				all.Wait()
 				f.check(revoked)
+				f.checkNoDeadlock(target)
 			})
 		})
 	}
@@ -236,5 +238,36 @@ func (f *fleet) checkKeyEvents(revoked time.Time) {
 	}
 	if kept != f.byKey.Load() {
 		f.t.Errorf("%d events of the key are kept, %d were answered", kept, f.byKey.Load())
+	}
+}
+
+// checkNoDeadlock closes all replicas and asks PostgreSQL: a deadlock that was resolved by trying again cost a second.
+func (f *fleet) checkNoDeadlock(target store.Options) {
+	f.t.Helper()
+	if target.URL == "" {
+		return
+	}
+	for i := range f.dbs {
+		if err := errors.Join(f.recorders[i].Close(f.t.Context()), f.dbs[i].Close()); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	server, err := sql.Open("pgx", target.URL)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer server.Close()
+	ask := func(query string) (n int) {
+		if err := server.QueryRowContext(f.t.Context(), query).Scan(&n); err != nil {
+			f.t.Fatal(err)
+		}
+		return n
+	}
+	server.SetMaxOpenConns(1) // the count below is of the others
+	for ask(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`) > 0 {
+		f.t.Log("waiting for the replicas' connections to end")
+	}
+	if n := ask(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); n > 0 {
+		f.t.Errorf("%d deadlocks", n)
 	}
 }
