@@ -23,6 +23,10 @@
 //	Payment       one row of an invoice's payment book: money in, money back, credit spent. Never changed.
 //	Credit        money of an organization that no invoice has taken yet, in one currency.
 //	Checkout      a session on a page of Stripe's where an invoice is paid.
+//	Notice        a thing that happened to an organization, made to be told; what receivers of webhooks call an event.
+//	Endpoint      an address of an organization's that is told of notices, signed with its own secret.
+//	Delivery      one notice on its way to one endpoint.
+//	Threshold     a charge of a period at which an endpoint is told, once.
 //	Job           work promised in the transaction of its cause and done after it, at least once.
 //	Audit entry   who changed what and when; each entry carries the hash of the one before.
 package xyra

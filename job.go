@@ -44,11 +44,12 @@ type Job struct {
 	FinishedAt   *time.Time // when it was done, failed or was discarded
 }
 
-// JobError is a handler's error with a wish: never to be tried again, or not before a time has passed.
+// JobError is a handler's error with a wish: never to be tried again, not before a time has passed, or not to count.
 type JobError struct {
 	Err        error
 	Final      bool
 	RetryAfter time.Duration // 0: the kind's back-off
+	Postponed  bool          // nothing was tried
 }
 
 // Error returns the text of the cause.
@@ -63,6 +64,18 @@ func Final(err error) error { return &JobError{Err: err, Final: true} }
 // RetryAfter makes an error after which the next attempt waits that long.
 func RetryAfter(err error, wait time.Duration) error { return &JobError{Err: err, RetryAfter: wait} }
 
+// Postponed makes an error of a handler that has tried nothing yet and wants to be called again after wait. It is no
+// attempt.
+func Postponed(reason string, wait time.Duration) error {
+	return &JobError{Err: errors.New(reason), RetryAfter: wait, Postponed: true}
+}
+
+// IsPostponed tells whether err is one of Postponed.
+func IsPostponed(err error) bool {
+	var wish *JobError
+	return errors.As(err, &wish) && wish.Postponed
+}
+
 // Ended decides what becomes of a running job whose attempt returned err: done, failed for good, or waiting for backoff,
 // or for what the error asks.
 func (j Job) Ended(err error, now time.Time, backoff time.Duration) Job {
@@ -72,6 +85,9 @@ func (j Job) Ended(err error, now time.Time, backoff time.Duration) Job {
 	}
 	var wish *JobError
 	final := errors.As(err, &wish) && wish.Final
+	if wish != nil && wish.Postponed {
+		return j.Interrupted(now.Add(wish.RetryAfter))
+	}
 	j.LastError = errorText(err)
 	if final || j.Attempt >= j.AttemptsMax {
 		j.State, j.RunAt, j.FinishedAt = JobFailed, now, &now

@@ -40,6 +40,7 @@ func CreateAPIKey(ctx context.Context, tx *store.Tx, caller xyra.Caller, k xyra.
 	}
 	k.ID, k.CreatedAt, k.UpdatedAt = id, tx.Now, tx.Now
 	tx.Audit(caller, xyra.AuditEntry{Organization: k.Organization, Action: "api_key.create", ObjectID: int64(id)})
+	tx.Announce(k.CreatedNotice())
 	return k, nil
 }
 

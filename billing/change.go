@@ -42,6 +42,9 @@ func Update(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.Invoi
 		return changed, err
 	}
 	saved, err := save(ctx, tx, caller, "invoice.update", changed)
+	if err == nil && change.Status != nil {
+		announceStatus(tx, saved)
+	}
 	if err != nil || !saved.Final() {
 		return saved, err
 	}
@@ -92,7 +95,7 @@ func Pay(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.InvoiceI
 	case xyra.InvoicePaid:
 		return xyra.Invoice{}, xyra.Invalid("Invoice is already marked as paid")
 	}
-	saved, err := save(ctx, tx, caller, "invoice.pay", paid(invoice, method, date, tx.Now))
+	saved, err := move(ctx, tx, caller, "invoice.pay", paid(invoice, method, date, tx.Now))
 	if err != nil {
 		return saved, err
 	}
@@ -120,7 +123,7 @@ func Cancel(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.Invoi
 		return invoice, nil
 	}
 	invoice.Status = xyra.InvoiceCancelled
-	saved, err := save(ctx, tx, caller, "invoice.cancel", invoice)
+	saved, err := move(ctx, tx, caller, "invoice.cancel", invoice)
 	if err != nil {
 		return saved, err
 	}
@@ -134,4 +137,25 @@ func save(ctx context.Context, tx *store.Tx, caller xyra.Caller, action string, 
 	}
 	audit(tx, caller, action, saved, nil)
 	return saved, nil
+}
+
+// move saves an invoice that has come into another state, and announces that.
+func move(ctx context.Context, tx *store.Tx, caller xyra.Caller, action string, i xyra.Invoice) (xyra.Invoice, error) {
+	saved, err := save(ctx, tx, caller, action, i)
+	if err == nil {
+		announceStatus(tx, saved)
+	}
+	return saved, err
+}
+
+func announceStatus(tx *store.Tx, i xyra.Invoice) {
+	if n, exists := i.StatusNotice(); exists {
+		tx.Announce(n)
+	}
+}
+
+// announceIssued tells of a new invoice, which is final as it is made.
+func announceIssued(tx *store.Tx, i xyra.Invoice) {
+	tx.Announce(i.Notice(xyra.NoticeInvoiceCreated))
+	tx.Announce(i.Notice(xyra.NoticeInvoiceFinalized))
 }

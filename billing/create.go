@@ -40,6 +40,7 @@ func Create(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, in
 		return xyra.Invoice{}, err
 	}
 	audit(tx, caller, "invoice.create", invoice, nil)
+	announceIssued(tx, invoice)
 	return invoice, openCheckout(ctx, tx, invoice)
 }
 

@@ -114,6 +114,7 @@ func (m month) save(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Is
 		return xyra.Invoice{}, err
 	}
 	audit(tx, caller, "invoice.generate", saved, map[string]string{"period": m.period.String()})
+	announceIssued(tx, saved)
 	return saved, openCheckout(ctx, tx, saved)
 }
 

@@ -15,6 +15,6 @@ func MarkOverdue(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.
 		return invoice, false, err
 	}
 	invoice.Status = xyra.InvoiceOverdue
-	invoice, err = save(ctx, tx, caller, "invoice.overdue", invoice)
+	invoice, err = move(ctx, tx, caller, "invoice.overdue", invoice)
 	return invoice, err == nil, err
 }

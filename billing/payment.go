@@ -113,7 +113,7 @@ func settle(ctx context.Context, tx *store.Tx, caller xyra.Caller, i xyra.Invoic
 	if p.Method != nil {
 		method = *p.Method
 	}
-	i, err := save(ctx, tx, caller, "invoice.pay", paid(i, method, &p.At, tx.Now))
+	i, err := move(ctx, tx, caller, "invoice.pay", paid(i, method, &p.At, tx.Now))
 	if err != nil {
 		return i, err
 	}

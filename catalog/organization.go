@@ -166,6 +166,9 @@ func DeleteOrganization(ctx context.Context, tx *store.Tx, caller xyra.Caller, i
 	if err := tx.DeleteBillingModels(ctx, id); err != nil {
 		return o, err
 	}
+	if err := tx.DeleteWebhookEndpoints(ctx, id); err != nil {
+		return o, err
+	}
 	if err := tx.DeleteOrganization(ctx, id); err != nil {
 		return o, err
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"xyra"
@@ -46,13 +47,14 @@ type Options struct {
 // Runner works off jobs of the kinds it knows. It is started once and stopped once.
 type Runner struct {
 	Options
-	db     *store.DB
-	wake   map[string]chan struct{}
-	slots  map[string]time.Time // of periodic kinds: the span for which a job is there
-	stop   chan struct{}
-	lanes  sync.WaitGroup
-	work   context.Context // of all handlers
-	cancel context.CancelCauseFunc
+	db      *store.DB
+	wake    map[string]chan struct{}
+	slots   map[string]time.Time // of periodic kinds: the span for which a job is there
+	planned atomic.Int64         // when periodic work was planned last, in µs
+	stop    chan struct{}
+	lanes   sync.WaitGroup
+	work    context.Context // of all handlers
+	cancel  context.CancelCauseFunc
 }
 
 var errStopping = errors.New("the process is stopping")
@@ -208,6 +210,8 @@ func (r *Runner) attempt(ctx context.Context, k Kind, j xyra.Job) {
 	switch {
 	case ended.State == xyra.JobFailed:
 		log.Error("job failed for good: retry or discard it", "err", err)
+	case xyra.IsPostponed(err):
+		log.Debug("job was put off", "err", err, "at", ended.RunAt)
 	case err != nil:
 		log.Warn("job will be tried again", "err", err, "at", ended.RunAt)
 	default:

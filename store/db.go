@@ -47,6 +47,7 @@ type Tx struct {
 	Stripe bool      // Stripe is told of what this transaction writes
 	audit  []auditRow
 
+	notices  []xyra.Notice
 	jobKinds []string // of jobs that become due by this transaction
 }
 
@@ -148,6 +149,9 @@ func (db *DB) tryTx(ctx context.Context, f func(*Tx) error) error {
 	defer sqlTx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after a fault its error says nothing new
 	tx := &Tx{Reader: Reader{q: sqlTx, d: db.d, slow: db.slow}, Now: db.Now(), Stripe: db.stripe}
 	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.writeNotices(ctx); err != nil {
 		return err
 	}
 	if err := tx.writeAudit(ctx); err != nil {
