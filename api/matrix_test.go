@@ -138,24 +138,24 @@ var public = map[string]string{
 	"GET /health":                   ok, "GET /ready": ok, "GET /docs": ok, "GET /redoc": ok, "GET /openapi.json": ok,
 }
 
-// A cell is a caller with the organization whose objects he asks for.
-type cell struct {
+// A matrixCell is a caller with the organization whose objects he asks for.
+type matrixCell struct {
 	caller string
 	home   home
 	want   string
 }
 
 // cells are the row's six, the same people of a suspended organization, and those whom nobody knows.
-func (r row) cells(st *stage) []cell {
-	cells := []cell{
+func (r row) cells(st *stage) []matrixCell {
+	cells := []matrixCell{
 		{"root", st.own, r.root}, {"ownadmin", st.own, r.admin}, {"ownmember", st.own, r.member}, {"loner", st.own, r.loner},
 		{"ownkey", st.own, r.key}, {"otheradmin", st.own, r.foreign},
 		{"root", st.held, r.root}, {"heldadmin", st.held, r.suspended(r.admin)}, {"heldmember", st.held, r.suspended(r.member)}, {"heldkey", st.held, r.suspendedKey()},
 	}
 	for caller, text := range unauthenticated {
-		cells = append(cells, cell{caller, st.own, "401 " + text})
+		cells = append(cells, matrixCell{caller, st.own, "401 " + text})
 	}
-	return slices.DeleteFunc(cells, func(c cell) bool { return c.want == "" })
+	return slices.DeleteFunc(cells, func(c matrixCell) bool { return c.want == "" })
 }
 
 // suspended is what a person is answered while the organization is suspended: the role is looked at before, all else
@@ -182,7 +182,7 @@ func TestMatrix_EveryCellIsAsTheContractSays(t *testing.T) {
 		count := 0
 		for _, r := range matrix {
 			cells := r.cells(st)
-			slices.SortStableFunc(cells, func(a, b cell) int { return strings.Compare(b.want, a.want) }) // refusals first
+			slices.SortStableFunc(cells, func(a, b matrixCell) int { return strings.Compare(b.want, a.want) }) // refusals first
 			before, isClean := st.fingerprint(), true
 			for _, c := range cells {
 				if c.want == ok && isClean {
@@ -202,7 +202,7 @@ func TestMatrix_EveryCellIsAsTheContractSays(t *testing.T) {
 	})
 }
 
-func (st *stage) check(r row, c cell) {
+func (st *stage) check(r row, c matrixCell) {
 	st.t.Helper()
 	method, pattern, _ := strings.Cut(r.route, " ")
 	path := r.path

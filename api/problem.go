@@ -78,6 +78,14 @@ func problem(err error) (a answer, internal bool) {
 	return a, refused.Err != nil
 }
 
+// cause is what the log shows of an error: behind a refusal that a caller may read, the reason that he may not.
+func cause(err error) error {
+	if refused := (*xyra.Error)(nil); errors.As(err, &refused) && refused.Err != nil {
+		return refused.Err
+	}
+	return err
+}
+
 // fieldPlace turns "details.seats" into ["body","details","seats"].
 func fieldPlace(field string) []any {
 	place := []any{"body"}
