@@ -18,10 +18,10 @@ type Paper struct {
 	Locale   string         // how amounts are written; "" is English
 }
 
-// NewPaper prints i for the organization it belongs to. The sides are those the invoice keeps; for one from before they
-// were kept, seller and the organization as they are now.
-func NewPaper(i Invoice, seller Party, o Organization) Paper {
-	p := Paper{Invoice: i, Seller: i.Parties.Seller, Customer: i.Parties.Customer, Zone: time.UTC}
+// NewPaper prints i, of which so much is settled, for the organization it belongs to. The sides are those the invoice
+// keeps; for one from before they were kept, seller and the organization as they are now.
+func NewPaper(i Invoice, settled money.Decimal, seller Party, o Organization) Paper {
+	p := Paper{Invoice: i, Seller: i.Parties.Seller, Customer: i.Parties.Customer, Paid: settled, Zone: time.UTC}
 	if p.Seller.Name == "" {
 		p.Seller = seller
 	}
@@ -32,7 +32,7 @@ func NewPaper(i Invoice, seller Party, o Organization) Paper {
 		p.Zone = zone
 	}
 	if i.Status == InvoicePaid {
-		p.Paid = i.Total()
+		p.Paid = i.Total() // also when no payments are recorded, but only that it was paid
 	}
 	return p
 }
@@ -50,13 +50,8 @@ func (p Paper) Credits() (sum money.Decimal) {
 	return sum
 }
 
-// Due is what is still to be paid: nothing once the invoice is cancelled.
-func (p Paper) Due() money.Decimal {
-	if p.Invoice.Status == InvoiceCancelled {
-		return money.Decimal{}
-	}
-	return p.Invoice.Total().Sub(p.Paid)
-}
+// Due is what is still to be paid: nothing once the invoice is paid or cancelled.
+func (p Paper) Due() money.Decimal { return p.Invoice.Due(p.Paid) }
 
 // PaymentLink is where the customer can pay, "" when there is nothing to pay or no such place. Only https is one.
 func (p Paper) PaymentLink() string {

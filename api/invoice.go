@@ -23,6 +23,8 @@ func (s *Server) invoiceRoutes() []*route {
 		{method: http.MethodPost, path: "/invoices/{invoice_id}/cancel", summary: "Cancel an invoice and release its usage", tag: "invoices", rights: superusers, operation: endpoint(s.cancelInvoice)},
 		{method: http.MethodPost, path: "/invoices/{invoice_id}/pay", summary: "Record that an invoice was paid", tag: "invoices", rights: superusers, operation: endpoint(s.payInvoice)},
 		{method: http.MethodGet, path: "/invoices/{invoice_id}/pdf", summary: "Read an invoice as PDF", tag: "invoices", rights: anyCaller, operation: endpoint(s.invoicePDF)},
+		{method: http.MethodGet, path: "/invoices/{invoice_id}/html", summary: "Read an invoice as a page to print", tag: "invoices", rights: anyCaller, operation: endpoint(s.invoiceHTML)},
+		{method: http.MethodGet, path: "/invoices/{invoice_id}/lines.csv", summary: "Read an invoice's lines as CSV", tag: "invoices", rights: anyCaller, operation: endpoint(s.invoiceLines)},
 	}
 }
 
@@ -283,12 +285,4 @@ func writeInvoice(c *call, f func(context.Context, *store.Tx) (xyra.Invoice, err
 		invoice, err := f(ctx, tx)
 		return newInvoiceOut(invoice), err
 	})
-}
-
-// invoicePDF refuses what it cannot do yet after every check that it will make: the one 5xx by design.
-func (s *Server) invoicePDF(c *call, in *invoiceIn) (answer, error) {
-	if _, err := c.invoice(int64(in.ID)); err != nil {
-		return answer{}, err
-	}
-	return refusal(http.StatusNotImplemented, "PDF invoices are not available yet"), nil
 }

@@ -73,7 +73,7 @@ func TestInvoice_ForeignIsMissing(t *testing.T) {
 		sc := newInvoiceScene(t, s)
 		const missing = `{"detail":"Invoice not found"}`
 		for _, id := range []string{fmt.Sprint(sc.invoice), "999999", "0", "-1", "99999999999999999999"} {
-			for _, path := range []string{"/" + id, "/" + id + "/pdf"} {
+			for _, path := range []string{"/" + id, "/" + id + "/pdf", "/" + id + "/html", "/" + id + "/lines.csv"} {
 				sc.want(sc.other, "GET", path, "", 404, missing)
 			}
 			if id != fmt.Sprint(sc.invoice) {
@@ -83,7 +83,7 @@ func TestInvoice_ForeignIsMissing(t *testing.T) {
 			}
 		}
 		sc.want(sc.own, "GET", fmt.Sprintf("/%d", sc.invoice), "", 200, `"line_items":[{"description":"Work","quantity":1.0`)
-		sc.want(sc.own, "GET", fmt.Sprintf("/%d/pdf", sc.invoice), "", 501, `{"detail":"PDF invoices are not available yet"}`)
+		sc.want(sc.own, "GET", fmt.Sprintf("/%d/pdf", sc.invoice), "", 501, `{"detail":"PDF invoices are not available"}`)
 		sc.want(sc.own, "GET", "/x/pdf", "", 422, `"int_parsing"`)
 		sc.want("", "GET", "/x/pdf", "", 401, `{"detail":"Not authenticated"}`)
 

@@ -156,8 +156,10 @@ func (d *document) requestBody(rt *route) any {
 
 func (d *document) responses(rt *route, reads, readsBody bool) ordered {
 	content := schema{"application/json": schema{"schema": d.shapes.output(rt.operation.out)}}
-	if strings.HasSuffix(rt.path, "/pdf") {
-		content = schema{"application/pdf": schema{"schema": schema{"type": "string", "format": "binary"}}}
+	for ending, contentType := range map[string]string{"/pdf": "application/pdf", "/html": "text/html", ".csv": "text/csv"} {
+		if strings.HasSuffix(rt.path, ending) {
+			content = schema{contentType: schema{"schema": schema{"type": "string", "format": "binary"}}}
+		}
 	}
 	all := ordered{{"200", ordered{{"description", "Success"}, {"content", content}}}}
 	_, login := rt.operation.in.(form)

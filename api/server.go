@@ -32,6 +32,8 @@ type Options struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	WebhookSecret  string         // Stripe's endpoint secret; "" refuses every webhook
 	Issuer         billing.Issuer // what the installation puts on invoices; Random is crypto/rand if nil
+	Print          Printer        // draws invoices as PDF; without one they are refused
+	Locale         string         // how amounts are written on invoices; "" is English
 	Now            func() time.Time
 	Log            *slog.Logger
 }

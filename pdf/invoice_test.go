@@ -21,7 +21,8 @@ func line(description, quantity, price string) xyra.Line {
 func sample(currency money.Currency, lines ...xyra.Line) Document {
 	at := time.Date(2026, 8, 1, 6, 30, 0, 0, time.UTC)
 	i := xyra.Invoice{Number: "INV-20260801-4F2A", Period: 202607, Currency: currency, Status: xyra.InvoicePending, IssueDate: at,
-		DueDate: at.AddDate(0, 0, 30), UpdatedAt: at, Lines: lines}
+		DueDate: at.AddDate(0, 0, 30), Lines: lines}
+	i.UpdatedAt = at
 	for n := range i.Lines {
 		l := &i.Lines[n]
 		l.Amount = currency.Round(l.Quantity.Mul(l.UnitPrice))
@@ -31,7 +32,7 @@ func sample(currency money.Currency, lines ...xyra.Line) Document {
 		Seller:   xyra.Party{Name: "Nordlicht Agents GmbH", Address: []string{"Schönhauser Allee 36", "10435 Berlin"}, TaxID: "DE 319 442 017", Email: "billing@nordlicht.example"},
 		Customer: xyra.Party{Name: "Łódzka Fabryka Sp. z o.o.", Address: []string{"ul. Piotrkowska 104"}, TaxID: "PL 725-18-01-126", Email: "ap@fabryka.example"},
 	}
-	return Document{Paper: xyra.NewPaper(i, xyra.Party{}, xyra.Organization{Timezone: "Europe/Berlin"})}
+	return Document{Paper: xyra.NewPaper(i, money.Decimal{}, xyra.Party{}, xyra.Organization{Timezone: "Europe/Berlin"})}
 }
 
 func draw(t testing.TB, doc Document) []byte {
@@ -81,7 +82,7 @@ func TestInvoice_StatusIsSeen(t *testing.T) {
 			at := i.DueDate.Add(16 * time.Hour) // the next day in Berlin
 			i.PaymentMethod, i.PaymentDate = &method, &at
 		}
-		doc.Paper = xyra.NewPaper(i, xyra.Party{}, xyra.Organization{Timezone: "Europe/Berlin"})
+		doc.Paper = xyra.NewPaper(i, money.Decimal{}, xyra.Party{}, xyra.Organization{Timezone: "Europe/Berlin"})
 		f := readFile(t, draw(t, doc))
 		for _, stamp := range []string{"PAID", "CANCELLED"} {
 			if slices.Contains(f.pages[0], stamp) != (stamp == want) {
@@ -100,6 +101,12 @@ func TestInvoice_StatusIsSeen(t *testing.T) {
 			wantTexts(t, f, "Amount due $10.00")
 		}
 	}
+}
+
+func TestInvoice_PartOfItMayBePaid(t *testing.T) {
+	doc := sample("USD", line("Work", "1", "10"))
+	doc.Paper = xyra.NewPaper(doc.Invoice, money.MustParse("4.5"), xyra.Party{}, xyra.Organization{})
+	wantTexts(t, readFile(t, draw(t, doc)), "Total $10.00 Amount paid -$4.50 Amount due $5.50")
 }
 
 func TestInvoice_SameInputGivesTheSameBytesAlsoConcurrently(t *testing.T) {
