@@ -23,8 +23,7 @@ func beginSummaries(ctx context.Context, tx *store.Tx, e xyra.WebhookEndpoint, b
 	if err != nil {
 		return err
 	}
-	_, err = tx.UpdateUsageSummary(ctx, s, time.Time{})
-	return err
+	return tx.InsertUsageSummary(ctx, s)
 }
 
 // SummarizeUsage announces what an organization has recorded since its latest summary, if somebody wants to hear it. Of

@@ -17,12 +17,13 @@ import (
 // are joined with is on every node; the rest stays on the coordinator.
 var placements = map[string]string{
 	"organizations": "reference", "users": "reference", "api_keys": "reference", "agents": "reference", "billing_models": "reference",
-	"billing_model_versions": "reference", "billing_model_components": "reference",
+	"billing_model_versions": "reference", "billing_model_components": "reference", "webhook_endpoints": "reference",
 
 	"events": "distributed", "usage_hours": "distributed", "usage_days": "distributed", "usage_periods": "distributed",
 	"usage_billed": "distributed", "agent_activity": "distributed", "invoices": "distributed", "invoice_lines": "distributed",
 	"invoice_sequences": "distributed", "idempotency_records": "distributed", "audit_entries": "distributed",
-	"audit_heads": "distributed", "payments": "distributed", "credits": "distributed",
+	"audit_heads": "distributed", "payments": "distributed", "credits": "distributed", "webhook_deliveries": "distributed",
+	"webhook_thresholds": "distributed", "usage_summaries": "distributed",
 
 	"invoice_numbers": "local", "checkout_sessions": "local", "stripe_events": "local", "login_attempts": "local", "jobs": "local",
 	"goose_db_version": "local",

@@ -32,6 +32,7 @@ import (
 var everyNode = map[string]string{
 	"SELECT organization_id, sequence FROM invoice_sequences":                                        "verify walks all organizations",
 	"SELECT organization_id, sequence, hash FROM audit_heads ORDER BY":                               "verify walks all organizations",
+	"SELECT organization_id, id FROM webhook_deliveries\n\t\tWHERE created_at <= $1 ORDER":           "the job that cleans up",
 	"SELECT id FROM invoices\n\t\tWHERE status = 'pending'":                                          "the job that marks overdue invoices",
 	"SELECT organization_id, caller, key FROM idempotency_records\n\t\tWHERE created_at <= $1 ORDER": "the job that cleans up",
 }
@@ -318,6 +319,9 @@ func seed(t *testing.T, db *store.DB) {
 		}
 		_, err = tx.InsertPayment(ctx, xyra.Payment{Organization: org, Invoice: invoice, Kind: "payment", Currency: "USD", Credited: money.MustParse("1"), At: tx.Now})
 		if err != nil {
+			return err
+		}
+		if _, err := tx.InsertWebhookDelivery(ctx, xyra.WebhookDelivery{Organization: org, Endpoint: 1, Payload: json.RawMessage(`{}`)}, false); err != nil {
 			return err
 		}
 		return tx.InsertIdempotencyRecord(ctx, store.IdempotencyRecord{Organization: org, Caller: "a", Key: "a", RequestDigest: []byte{1}})

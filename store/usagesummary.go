@@ -28,18 +28,24 @@ func (r Reader) LatestUsageSummary(ctx context.Context, organization xyra.Organi
 		WHERE organization_id = $1`, organization)
 }
 
-// UpdateUsageSummary keeps s as the latest. It is false, and nothing is written, when it was another than the one of the
-// instant after; the zero time is for none, or for whichever there is.
+// InsertUsageSummary keeps s as the latest, whichever there was.
+func (tx *Tx) InsertUsageSummary(ctx context.Context, s xyra.UsageSummary) error {
+	totals, err := json.Marshal(s.Totals)
+	if err != nil {
+		return fmt.Errorf("write a usage summary: %w", err)
+	}
+	_, err = tx.exec(ctx, "insert usage summary", `INSERT INTO usage_summaries (organization_id, since, at, totals) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (organization_id) DO UPDATE SET since = excluded.since, at = excluded.at, totals = excluded.totals`,
+		s.Organization, xyra.Micros(s.Since), xyra.Micros(s.At), string(totals))
+	return err
+}
+
+// UpdateUsageSummary keeps s as the latest. It is false, and nothing is written, when the latest is another one than that
+// of the instant after.
 func (tx *Tx) UpdateUsageSummary(ctx context.Context, s xyra.UsageSummary, after time.Time) (bool, error) {
 	totals, err := json.Marshal(s.Totals)
 	if err != nil {
 		return false, fmt.Errorf("write a usage summary: %w", err)
-	}
-	if after.IsZero() {
-		_, err := tx.exec(ctx, "insert usage summary", `INSERT INTO usage_summaries (organization_id, since, at, totals) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (organization_id) DO UPDATE SET since = excluded.since, at = excluded.at, totals = excluded.totals`,
-			s.Organization, xyra.Micros(s.Since), xyra.Micros(s.At), string(totals))
-		return err == nil, err
 	}
 	touched, err := tx.exec(ctx, "update usage summary", `UPDATE usage_summaries SET since = $2, at = $3, totals = $4
 		WHERE organization_id = $1 AND at = $5`, s.Organization, xyra.Micros(s.Since), xyra.Micros(s.At), string(totals), xyra.Micros(after))

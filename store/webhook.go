@@ -155,6 +155,16 @@ func (tx *Tx) UpdateWebhookDelivery(ctx context.Context, d xyra.WebhookDelivery,
 
 // DeleteWebhookDeliveriesBefore forgets deliveries that were made until then, most at a time, and returns how many it was.
 func (tx *Tx) DeleteWebhookDeliveriesBefore(ctx context.Context, until time.Time, most int) (int64, error) {
-	return tx.exec(ctx, "forget webhook deliveries", `DELETE FROM webhook_deliveries WHERE (organization_id, id) IN (SELECT organization_id, id
-		FROM webhook_deliveries WHERE created_at <= $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, xyra.Micros(until), most)
+	scan := func(r row) (d xyra.WebhookDelivery, err error) { return d, r.Scan(&d.Organization, &d.ID) }
+	old, err := collect(ctx, tx.Reader, "old webhook deliveries", scan, `SELECT organization_id, id FROM webhook_deliveries
+		WHERE created_at <= $1 ORDER BY created_at LIMIT $2`, xyra.Micros(until), most)
+	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+	organizations, ids := make([]int64, len(old)), make([]int64, len(old))
+	for i, d := range old {
+		organizations[i], ids[i] = int64(d.Organization), int64(d.ID)
+	}
+	return tx.exec(ctx, "forget webhook deliveries", `DELETE FROM webhook_deliveries
+		WHERE organization_id = ANY($1) AND id = ANY($2) AND created_at <= $3`, organizations, ids, xyra.Micros(until))
 }

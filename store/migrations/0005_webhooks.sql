@@ -1,7 +1,7 @@
 -- Where organizations want to be told of notices. The secrets are sealed with a key that is not in the database.
 CREATE TABLE webhook_endpoints (
-	organization_id BIGINT NOT NULL,
-	id BIGINT NOT NULL,
+	id BIGINT PRIMARY KEY,
+	organization_id BIGINT NOT NULL REFERENCES organizations (id),
 	url TEXT NOT NULL,
 	description TEXT,
 	types TEXT NOT NULL,
@@ -13,10 +13,9 @@ CREATE TABLE webhook_endpoints (
 	previous_until BIGINT,
 	created_at BIGINT NOT NULL,
 	updated_at BIGINT NOT NULL,
-	archived_at BIGINT,
-	PRIMARY KEY (organization_id, id)
+	archived_at BIGINT
 );
-CREATE INDEX webhook_endpoints_id ON webhook_endpoints (id);
+CREATE INDEX webhook_endpoints_organization ON webhook_endpoints (organization_id, id);
 
 -- One notice on its way to one endpoint, written in the transaction of its cause. payload is what is signed, to the byte.
 CREATE TABLE webhook_deliveries (
@@ -34,8 +33,7 @@ CREATE TABLE webhook_deliveries (
 	next_attempt BIGINT,
 	created_at BIGINT NOT NULL,
 	finished_at BIGINT,
-	PRIMARY KEY (organization_id, id),
-	FOREIGN KEY (organization_id, endpoint_id) REFERENCES webhook_endpoints (organization_id, id)
+	PRIMARY KEY (organization_id, id)
 );
 CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (organization_id, endpoint_id, id);
 CREATE INDEX webhook_deliveries_created_at ON webhook_deliveries (created_at);
