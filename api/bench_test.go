@@ -14,15 +14,23 @@ import (
 	"xyra/auth"
 	"xyra/store"
 	"xyra/store/storetest"
+	"xyra/telemetry"
 	"xyra/usage"
 )
 
 // BenchmarkPostActivity sends durable activities from 64 callers at once straight into the server, without a network.
-func BenchmarkPostActivity(b *testing.B) {
+func BenchmarkPostActivity(b *testing.B) { benchmarkPostActivity(b, nil) }
+
+// BenchmarkPostActivityWatched is the same with every metric counted.
+func BenchmarkPostActivityWatched(b *testing.B) {
+	benchmarkPostActivity(b, telemetry.NewMetrics("bench"))
+}
+
+func benchmarkPostActivity(b *testing.B, m *telemetry.Metrics) {
 	target := storetest.SQLite(b)
 	target.Now = time.Now
 	db := storetest.Open(b, target)
-	s, token, agent := benchServer(b, db)
+	s, token, agent := benchServer(b, db, m)
 	var n atomic.Int64
 	path := fmt.Sprintf("/api/v1/agents/%d/activities", agent)
 	b.ReportAllocs()
@@ -43,15 +51,23 @@ func BenchmarkPostActivity(b *testing.B) {
 }
 
 // benchServer is a server with one priced agent of one organization, and the superuser's token.
-func benchServer(b *testing.B, db *store.DB) (s *Server, token string, agent int64) {
+func benchServer(b *testing.B, db *store.DB, m *telemetry.Metrics) (s *Server, token string, agent int64) {
 	b.Helper()
 	gate := auth.New(db, auth.Options{Secret: []byte("secret of the benchmarks"), TokenLifetime: time.Hour, Now: time.Now})
 	if _, err := gate.EnsureSuperuser(b.Context(), superuserEmail, superuserPassword); err != nil {
 		b.Fatal(err)
 	}
-	recorder := usage.New(db, usage.Options{})
+	o, recording := Options{Prefix: "/api/v1", Now: time.Now, Log: slog.New(slog.DiscardHandler)}, usage.Options{}
+	if m != nil {
+		recording.Watch = m.Commits()
+		o.Watch = func(method, route string) Watcher {
+			answered := m.Route(method, route)
+			return func(_ context.Context, a Answered) { answered(a.Status, a.Took) }
+		}
+	}
+	recorder := usage.New(db, recording)
 	b.Cleanup(func() { recorder.Close(context.Background()) })
-	s = New(db, gate, recorder, Options{Prefix: "/api/v1", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	s = New(db, gate, recorder, o)
 	token, agent = ingestWorld(b, s)
 	return s, token, agent
 }

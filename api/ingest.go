@@ -63,7 +63,7 @@ func (s *Server) ingestEvent(w http.ResponseWriter, r *http.Request, kind xyra.E
 		return false
 	}
 	seen := w.(*seenWriter)
-	caller.Request = seen.id
+	caller.Request, seen.watcher = seen.id, s.watchers.events[kind]
 	buffer := buffers.Get().(*bytes.Buffer)
 	buffer.Reset()
 	if _, err := buffer.ReadFrom(io.LimitReader(r.Body, r.ContentLength)); err != nil {

@@ -18,6 +18,7 @@ import (
 	"xyra"
 	"xyra/auth"
 	"xyra/billing"
+	"xyra/notice"
 	"xyra/store"
 	"xyra/usage"
 )
@@ -30,12 +31,14 @@ type Options struct {
 	Signup         bool
 	CORSOrigins    []string
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	Notices        *notice.Desk   // keeps webhook endpoints; nil refuses them
 	WebhookSecret  string         // Stripe's endpoint secret; "" refuses every webhook
 	Issuer         billing.Issuer // what the installation puts on invoices; Random is crypto/rand if nil
 	Print          Printer        // draws invoices as PDF; without one they are refused
 	Locale         string         // how amounts are written on invoices; "" is English
 	Now            func() time.Time
 	Log            *slog.Logger
+	Watch          func(method, route string) Watcher // asked once for each route; nil: nobody watches
 }
 
 // Server answers the HTTP API. It is stateless but for requests in flight; any number may run on one database.
@@ -48,6 +51,7 @@ type Server struct {
 	ids         requestIDs
 	agentPrefix string        // of the paths that ingest takes
 	batches     chan struct{} // one for each batch of events being worked on
+	watchers    watchers
 	handler     http.Handler
 }
 
@@ -58,6 +62,7 @@ func New(db *store.DB, gate *auth.Gate, recorder *usage.Recorder, o Options) *Se
 	}
 	s := &Server{Options: o, db: db, gate: gate, recorder: recorder, ids: newRequestIDs(), batches: make(chan struct{}, batchesMax)}
 	s.agentPrefix = s.Prefix + "/agents/"
+	s.watchers = s.newWatchers()
 	s.handler = s.observe(s.ingest(s.identified(s.crossOrigin(s.router()))))
 	return s
 }
@@ -129,7 +134,9 @@ func (s *Server) refuseMethod(routes []*route) http.HandlerFunc {
 
 // serve runs one route's request through the order of checks of the contract.
 func (s *Server) serve(rt *route) http.HandlerFunc {
+	watcher := s.watcher(rt.method, s.pattern(rt))
 	return func(w http.ResponseWriter, r *http.Request) {
+		w.(*seenWriter).watcher = watcher
 		c := &call{server: s, route: rt, request: r, now: s.Now().UTC().Truncate(time.Microsecond), header: http.Header{}}
 		a := s.answer(c)
 		for name, values := range c.header {
@@ -198,7 +205,7 @@ func (s *Server) answerError(r *http.Request, err error) answer {
 // observe gives every request its id, one log line and a guard against panics.
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen := &seenWriter{ResponseWriter: w, started: s.Now(), id: clientRequestID(r)}
+		seen := &seenWriter{ResponseWriter: w, started: s.Now(), id: clientRequestID(r), watcher: s.watchers.unmatched}
 		if seen.id == "" {
 			seen.id = s.ids.next()
 		}
@@ -219,9 +226,11 @@ func (s *Server) finish(seen *seenWriter, r *http.Request) {
 			s.write(seen, r, refusal(http.StatusInternalServerError, textInternal))
 		}
 	}
+	took := s.Now().Sub(seen.started)
+	seen.watcher(r.Context(), Answered{Started: seen.started, Took: took, Status: seen.status, Request: seen.id})
 	if s.Log.Enabled(r.Context(), slog.LevelInfo) {
 		s.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
-			slog.Int("status", seen.status), slog.Int64("bytes", seen.bytes), slog.Int64("ms", s.Now().Sub(seen.started).Milliseconds()),
+			slog.Int("status", seen.status), slog.Int64("bytes", seen.bytes), slog.Int64("ms", took.Milliseconds()),
 			slog.String("address", s.clientAddress(r)), slog.String("request", seen.id))
 	}
 }
@@ -238,6 +247,7 @@ type seenWriter struct {
 	http.ResponseWriter
 	id      string
 	started time.Time
+	watcher Watcher // of the route, once it is known
 	status  int
 	bytes   int64
 }

@@ -15,6 +15,8 @@ func (r *Runner) schedule() {
 	for {
 		if err := r.plan(r.work); err != nil {
 			r.Log.Warn("plan periodic work", "err", err)
+		} else {
+			r.planned.Store(xyra.Micros(r.db.Now()))
 		}
 		poll := time.NewTimer(r.Poll)
 		select {
@@ -24,6 +26,14 @@ func (r *Runner) schedule() {
 			return
 		}
 	}
+}
+
+// PlannedAt is when this process planned periodic work last without a fault; the zero time if it never has.
+func (r *Runner) PlannedAt() time.Time {
+	if at := r.planned.Load(); at != 0 {
+		return xyra.FromMicros(at)
+	}
+	return time.Time{}
 }
 
 // plan adds the job of the present span for each periodic kind. Its unique key lets one process through; the others

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +17,8 @@ type Options struct {
 	Committers int // 0: one for SQLite, two for PostgreSQL
 	QueueMax   int // events waiting at most, but for one request more; 0 means 20,000
 	Log        *slog.Logger
-	Discard    bool // for measuring only: answer as if recorded, prices included, and keep nothing
+	Watch      func(Commit) // called after each commit, before its callers are answered; it must be quick. nil: nobody watches
+	Discard    bool         // for measuring only: answer as if recorded, prices included, and keep nothing
 }
 
 // batchMax is how many events share a commit at most. A single request may be larger and then commits alone.
@@ -31,6 +33,7 @@ type Recorder struct {
 	log    *slog.Logger
 	prices priceBook
 	queue  queue
+	watch  func(Commit)
 	done   sync.WaitGroup
 
 	discards  bool
@@ -49,6 +52,7 @@ type ticket struct {
 type batch struct {
 	tickets []*ticket
 	events  int
+	since   time.Time // when the first ticket came
 	done    chan struct{}
 }
 
@@ -66,7 +70,8 @@ func New(db *store.DB, o Options) *Recorder {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Recorder{db: db, log: o.Log, discards: o.Discard}
+	r := &Recorder{db: db, log: o.Log, discards: o.Discard, watch: o.Watch}
+	r.queue.now = db.Now
 	r.queue.eventsMax = o.QueueMax
 	r.queue.first.L, r.queue.others.L = &r.queue.mu, &r.queue.mu
 	for i := range o.Committers {
@@ -126,7 +131,11 @@ func (r *Recorder) work(first bool) {
 		if b == nil {
 			return
 		}
-		r.settle(b)
+		if r.watch == nil {
+			r.settle(b)
+		} else {
+			r.watched(b)
+		}
 		r.queue.settled(b)
 		close(b.done)
 	}
@@ -165,8 +174,10 @@ type queue struct {
 	mu        sync.Mutex
 	first     sync.Cond
 	others    sync.Cond
+	now       func() time.Time
 	waiting   []*batch
-	events    int // in waiting
+	underWay  []*batch // taken by a committer, not on disk yet
+	events    int      // in waiting
 	eventsMax int
 	long      int // batches under way that are larger than batchLong
 	closed    bool
@@ -189,7 +200,7 @@ func (q *queue) add(t *ticket) (*batch, error) {
 		return nil, errFull
 	}
 	if len(q.waiting) == 0 || q.waiting[len(q.waiting)-1].events+n > batchMax {
-		q.waiting = append(q.waiting, &batch{done: make(chan struct{})})
+		q.waiting = append(q.waiting, &batch{since: q.now(), done: make(chan struct{})})
 	}
 	b := q.waiting[len(q.waiting)-1]
 	b.tickets, b.events, q.events = append(b.tickets, t), b.events+n, q.events+n
@@ -219,6 +230,7 @@ func (q *queue) take(first bool) *batch {
 	b := q.waiting[0]
 	q.waiting = q.waiting[1:]
 	q.events -= b.events
+	q.underWay = append(q.underWay, b)
 	if b.events > batchLong {
 		q.long++
 		q.others.Signal()
@@ -230,6 +242,7 @@ func (q *queue) take(first bool) *batch {
 func (q *queue) settled(b *batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.underWay = slices.DeleteFunc(q.underWay, func(other *batch) bool { return other == b })
 	if b.events > batchLong {
 		q.long--
 	}

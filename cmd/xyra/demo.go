@@ -85,5 +85,5 @@ func newDemo(ctx context.Context, db *store.DB, listener net.Listener, o api.Opt
 	if _, err := gate.EnsureSuperuser(ctx, login.email, login.password); err != nil {
 		return nil, firstLogin{}, errors.Join(err, listener.Close(), db.Close())
 	}
-	return newInstance(db, listener, gate, o), login, nil
+	return newInstance(db, listener, gate, o, &watched{}), login, nil
 }

@@ -42,8 +42,8 @@ type instance struct {
 const tokenMinutesMax = 100 * 365 * 24 * 60
 
 // newInstance puts the pieces together on an open database and a listener, which it owns from then on.
-func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Options) *instance {
-	recorder := usage.New(db, usage.Options{Log: o.Log})
+func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Options, watch *watched) *instance {
+	recorder := usage.New(db, usage.Options{Log: o.Log, Watch: watch.attach(&o)})
 	in := &instance{db: db, gate: gate, recorder: recorder, listener: listener, log: o.Log}
 	in.server = &http.Server{
 		Handler:           api.New(db, gate, recorder, o),

@@ -56,7 +56,8 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	in, login, err := s.prepare(ctx, db, listener, secret, options)
+	watch := s.newWatched()
+	in, login, err := s.prepare(ctx, db, listener, secret, options, watch)
 	if err != nil {
 		return errors.Join(err, listener.Close(), db.Close())
 	}
@@ -65,20 +66,28 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 		return errors.Join(err, in.listener.Close(), in.close())
 	}
 	defer profiles.Close() //nolint:errcheck // it has nothing to lose
+	metrics, err := watch.serve(s.Listen.Metrics, in)
+	if err != nil {
+		return errors.Join(err, in.listener.Close(), in.close())
+	}
+	defer metrics.Close() //nolint:errcheck // it has nothing to lose
+	if s.Database.VerifyEvery > 0 {
+		go watch.verifyForever(ctx, s.Database.VerifyEvery, db, log)
+	}
 	login.report(log)
-	s.banner(c, in.listener.Addr(), options, target, login)
+	s.banner(c, in.listener.Addr(), watch.at, options, target, login)
 	return in.serve(ctx, s.Listen.DrainTimeout)
 }
 
 // prepare makes the server on an open database, with somebody who can sign in.
-func (s *settings) prepare(ctx context.Context, db *store.DB, listener net.Listener, secret []byte, o api.Options) (*instance, firstLogin, error) {
+func (s *settings) prepare(ctx context.Context, db *store.DB, listener net.Listener, secret []byte, o api.Options, watch *watched) (*instance, firstLogin, error) {
 	lifetime := time.Duration(s.Login.TokenMinutes) * time.Minute
 	gate := auth.New(db, auth.Options{Secret: secret, TokenLifetime: lifetime, Now: o.Now, Log: o.Log})
 	login, err := s.Login.ensureSuperuser(ctx, db, gate, !isLoopback(listener.Addr()))
 	if err != nil {
 		return nil, firstLogin{}, err
 	}
-	in := newInstance(db, listener, gate, o)
+	in := newInstance(db, listener, gate, o, watch)
 	in.runner, err = s.newRunner(db, o.Issuer, o.Log)
 	return in, login, err
 }
@@ -112,9 +121,6 @@ func (s *settings) refuseReserved() error {
 	if s.Azure.VaultURL != "" {
 		return errors.New("AZURE_KEY_VAULT_URL is set, and this version reads no secrets from a vault: unset it and set SECRET_KEY, the POSTGRES variables and the STRIPE variables directly")
 	}
-	if s.Listen.Metrics != "" {
-		return errors.New("METRICS_ADDR is set, and this version has no metrics: unset it")
-	}
 	return nil
 }
 
@@ -129,13 +135,16 @@ func (s *settings) warn(log *slog.Logger) {
 }
 
 // banner says where everything is.
-func (s *settings) banner(c console, listening net.Addr, o api.Options, t target, login firstLogin) {
+func (s *settings) banner(c console, listening, metrics net.Addr, o api.Options, t target, login firstLogin) {
 	at := localURL(listening.String())
 	line := func(name, value string) { fmt.Fprintf(c.out, "  %-9s %s\n", name, value) }
 	fmt.Fprintf(c.out, "%s %s serves\n", s.API.Project, version())
 	line("API", at+o.Prefix)
 	if o.Docs {
 		line("Docs", at+"/docs  "+at+"/redoc")
+	}
+	if metrics != nil {
+		line("Metrics", localURL(metrics.String())+"/metrics")
 	}
 	line("Database", t.name)
 	if t.URL == "" {

@@ -23,7 +23,7 @@ type listenSettings struct {
 	Port           int           `env:"PORT" placeholder:"8000" help:"Port alone: listen on all addresses. Default none."`
 	TrustedProxies string        `env:"TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Networks of proxies whose X-Forwarded-For is believed. Default none."`
 	DrainTimeout   time.Duration `env:"XYRA_DRAIN_TIMEOUT" default:"30s" help:"How long running requests may take to end after SIGTERM."`
-	Metrics        string        `name:"metrics-addr" env:"METRICS_ADDR" placeholder:"ADDR" help:"Reserved for a listener of metrics, which this version does not have: it refuses to start. Default off."`
+	Metrics        string        `name:"metrics-addr" env:"METRICS_ADDR" placeholder:"ADDR" help:"Listener of its own for Prometheus, at /metrics. Default off."`
 	Profiles       string        `name:"pprof-addr" env:"PPROF_ADDR" placeholder:"127.0.0.1:6060" help:"Listener of its own for Go's profiles, below /debug/pprof/; keep it on this machine. Default off."`
 }
 
@@ -46,15 +46,16 @@ type loginSettings struct {
 
 // databaseSettings select and bound the database.
 type databaseSettings struct {
-	Dir      string `name:"data-dir" env:"XYRA_DATA_DIR" default:"./data" help:"Folder of the SQLite file xyra.db and the generated secret."`
-	URL      string `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"postgres:// address of the database; wins over the POSTGRES variables. Default none."`
-	Server   string `name:"postgres-server" env:"POSTGRES_SERVER" placeholder:"HOST" help:"Host name, address, or folder of a socket. Default none: SQLite."`
-	Port     int    `name:"postgres-port" env:"POSTGRES_PORT" default:"5432" help:"Port."`
-	User     string `name:"postgres-user" env:"POSTGRES_USER" default:"postgres" help:"User."`
-	Password string `name:"postgres-password" env:"POSTGRES_PASSWORD" placeholder:"TEXT" help:"Password. Default none."`
-	Name     string `name:"postgres-db" env:"POSTGRES_DB" default:"xyra" help:"Database."`
-	Options  string `name:"postgres-options" env:"POSTGRES_OPTIONS" placeholder:"sslmode=require&…" help:"More connection parameters. Default none."`
-	ConnsMax int    `name:"postgres-conns-max" env:"XYRA_POSTGRES_CONNS" default:"24" help:"Connections to PostgreSQL at most."`
+	Dir         string        `name:"data-dir" env:"XYRA_DATA_DIR" default:"./data" help:"Folder of the SQLite file xyra.db and the generated secret."`
+	URL         string        `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"postgres:// address of the database; wins over the POSTGRES variables. Default none."`
+	Server      string        `name:"postgres-server" env:"POSTGRES_SERVER" placeholder:"HOST" help:"Host name, address, or folder of a socket. Default none: SQLite."`
+	Port        int           `name:"postgres-port" env:"POSTGRES_PORT" default:"5432" help:"Port."`
+	User        string        `name:"postgres-user" env:"POSTGRES_USER" default:"postgres" help:"User."`
+	Password    string        `name:"postgres-password" env:"POSTGRES_PASSWORD" placeholder:"TEXT" help:"Password. Default none."`
+	Name        string        `name:"postgres-db" env:"POSTGRES_DB" default:"xyra" help:"Database."`
+	Options     string        `name:"postgres-options" env:"POSTGRES_OPTIONS" placeholder:"sslmode=require&…" help:"More connection parameters. Default none."`
+	ConnsMax    int           `name:"postgres-conns-max" env:"XYRA_POSTGRES_CONNS" default:"24" help:"Connections to PostgreSQL at most."`
+	VerifyEvery time.Duration `name:"verify-every" env:"XYRA_VERIFY_EVERY" default:"0s" help:"How often a running server proves its books as xyra verify does, into its log and metrics; one replica is enough. 0s: never."`
 }
 
 // azureSettings are accepted so that deployments that set them start; only the vault would change what the program does.
