@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"xyra/auth"
+	"xyra/notice"
 	"xyra/store"
 	"xyra/store/storetest"
 	"xyra/usage"
@@ -34,6 +36,11 @@ func eachServer(t *testing.T, o Options, f func(t *testing.T, s *Server)) {
 func newServer(t *testing.T, db *store.DB, o Options) *Server {
 	t.Helper()
 	o.Prefix, o.Now, o.Log = "/api/v1", time.Now, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
+	desk, err := notice.New([]byte("secret of the tests"), notice.Rules{}, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Notices = desk
 	gate := auth.New(db, auth.Options{Secret: []byte("secret of the tests"), TokenLifetime: time.Hour, Now: time.Now})
 	if _, err := gate.EnsureSuperuser(t.Context(), superuserEmail, superuserPassword); err != nil {
 		t.Fatal(err)

@@ -29,6 +29,9 @@ const (
 	seeStats = "403 Not enough permissions to access analytics for this organization"
 	seeBills = "403 Not enough permissions to access invoices for this organization"
 	keyless  = "400 User must belong to an organization to "
+	noHook   = "404 Webhook endpoint not found"
+	seeHooks = "403 Not enough permissions to access webhook endpoints for this organization"
+	newHook  = "403 Not enough permissions to create webhook endpoints for this organization"
 	held     = "403 Organization is suspended"
 	drawn    = "501" // until invoices are drawn
 )
@@ -124,6 +127,17 @@ var matrix = []row{
 	{"PUT /api-keys/{api_key_id}", "/api-keys/{adminkey}", `{"name":"n"}`, ok, ok, noKey, keyless + "update API keys", denied, noKey},
 	{"DELETE /api-keys/{api_key_id}", "/api-keys/{+apikey}", "", ok, ok, ok, keyless + "delete API keys", denied, noKey},
 	{"POST /api-keys/{api_key_id}/deactivate", "/api-keys/{+apikey}/deactivate", "", ok, ok, ok, keyless + "deactivate API keys", denied, noKey},
+
+	{"GET /webhook-endpoints", "/webhook-endpoints?org_id={org}", "", ok, ok, denied, denied, denied, seeHooks},
+	{"GET /webhook-endpoints", "", "", "400 Organization ID is required", ok, denied, denied, denied, ok},
+	{"POST /webhook-endpoints", "", `{"url":"https://hooks.example.com/1","event_types":["invoice.paid"],"organization_id":{org}}`, ok, ok, denied, denied, denied, newHook},
+	{"GET /webhook-endpoints/{endpoint_id}", "/webhook-endpoints/{endpoint}", "", ok, ok, denied, denied, denied, noHook},
+	{"PUT /webhook-endpoints/{endpoint_id}", "/webhook-endpoints/{endpoint}", `{"description":"{unique}"}`, ok, ok, denied, denied, denied, noHook},
+	{"DELETE /webhook-endpoints/{endpoint_id}", "/webhook-endpoints/{+endpoint}", "", ok, ok, denied, denied, denied, noHook},
+	{"POST /webhook-endpoints/{endpoint_id}/rotate-secret", "/webhook-endpoints/{endpoint}/rotate-secret", "", ok, ok, denied, denied, denied, noHook},
+	{"POST /webhook-endpoints/{endpoint_id}/test", "/webhook-endpoints/{endpoint}/test", "", ok, ok, denied, denied, denied, noHook},
+	{"GET /webhook-endpoints/{endpoint_id}/deliveries", "/webhook-endpoints/{endpoint}/deliveries", "", ok, ok, denied, denied, denied, noHook},
+	{"POST /webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/replay", "/webhook-endpoints/{endpoint}/deliveries/{delivery}/replay", "", ok, ok, denied, denied, denied, noHook},
 
 	{"GET /jobs", "", "", ok, denied, denied, denied, denied, denied},
 	{"GET /jobs/{job_id}", "/jobs/{job}", "", ok, denied, denied, denied, denied, denied},

@@ -89,7 +89,8 @@ func (st *stage) newHome(name string) home {
 		"costs": `{"cost_type":"tokens","amount":0.25,"timestamp":"2024-01-10"}`, "outcomes": `{"outcome_type":"sale","value":100,"timestamp":"2024-01-10"}`} {
 		st.must(http.MethodPost, "/agents/"+h["agent"]+"/"+kind, "root", body)
 	}
-	h["invoice"], h["job"] = st.fresh(h, "invoice"), st.fresh(h, "job")
+	h["invoice"], h["job"], h["endpoint"] = st.fresh(h, "invoice"), st.fresh(h, "job"), st.fresh(h, "endpoint")
+	h["delivery"] = st.must(http.MethodPost, "/webhook-endpoints/"+h["endpoint"]+"/test", "root", "")
 	return h
 }
 
@@ -105,6 +106,8 @@ func (st *stage) fresh(h home, kind string) string {
 		return st.must(http.MethodPost, "/billing-models", "root", st.fill(h, `{"name":"spare","model_type":"seat","seat_price_per_seat":1,"organization_id":{org}}`))
 	case "invoice":
 		return st.must(http.MethodPost, "/invoices", "root", st.fill(h, `{"organization_id":{org},"due_date":"2030-01-01","items":[{"description":"Work","unit_price":7,"amount":7,"item_type":"service"}]}`))
+	case "endpoint":
+		return st.must(http.MethodPost, "/webhook-endpoints", "root", st.fill(h, `{"organization_id":{org},"url":"https://hooks.example.com/xyra","event_types":["invoice.overdue"]}`))
 	case "user":
 		return id(st.user(h["org"], xyra.RoleUser).ID)
 	case "apikey":

@@ -2,12 +2,12 @@ package main
 
 import (
 	"crypto/rand"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
 	"xyra"
+	"xyra/api"
 	"xyra/billing"
 	"xyra/jobs"
 	"xyra/store"
@@ -61,15 +61,16 @@ func (s invoicingSettings) bounds() (b billing.Bounds, err error) {
 }
 
 // newRunner makes the runner of all kinds of jobs.
-func (s *settings) newRunner(db *store.DB, issuer billing.Issuer, log *slog.Logger) (*jobs.Runner, error) {
+func (s *settings) newRunner(db *store.DB, o api.Options) (*jobs.Runner, error) {
 	bounds, err := s.Invoicing.bounds()
 	if err != nil {
 		return nil, err
 	}
-	work := jobs.Work{Issuer: issuer, AutoInvoice: s.Invoicing.Auto, Bounds: bounds}
+	work := jobs.Work{Issuer: o.Issuer, AutoInvoice: s.Invoicing.Auto, Bounds: bounds}
 	kinds := work.Kinds(db)
-	if err := s.Payment.addKinds(kinds, db, log); err != nil {
+	if err := s.Payment.addKinds(kinds, db, o.Log); err != nil {
 		return nil, err
 	}
-	return jobs.New(db, jobs.Options{Kinds: kinds, Log: log}), nil
+	s.Webhooks.addKinds(kinds, db, o.Notices, o.Log)
+	return jobs.New(db, jobs.Options{Kinds: kinds, Log: o.Log}), nil
 }

@@ -87,8 +87,11 @@ func (s *settings) prepare(ctx context.Context, db *store.DB, listener net.Liste
 	if err != nil {
 		return nil, firstLogin{}, err
 	}
+	if o.Notices, err = s.Webhooks.desk(secret); err != nil {
+		return nil, firstLogin{}, err
+	}
 	in := newInstance(db, listener, gate, o, watch)
-	in.runner, err = s.newRunner(db, o.Issuer, o.Log)
+	in.runner, err = s.newRunner(db, o)
 	return in, login, err
 }
 

@@ -13,6 +13,7 @@ type settings struct {
 	Database  databaseSettings  `embed:"" group:"Database (PostgreSQL if POSTGRES_SERVER or DATABASE_URL is set, else SQLite in XYRA_DATA_DIR):"`
 	Invoicing invoicingSettings `embed:"" group:"Invoices:"`
 	Payment   paymentSettings   `embed:"" group:"Payments:"`
+	Webhooks  webhookSettings   `embed:"" group:"Webhooks to customers:"`
 	Azure     azureSettings     `embed:"" group:"Azure:"`
 	Log       logSettings       `embed:"" group:"Logs:"`
 }
