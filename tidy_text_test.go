@@ -62,6 +62,7 @@ var placeless = map[string]string{
 	"store/billingmodel.go:Reader.BillingModelAnywhere":      "superusers read by id",
 	"store/idempotency.go:Tx.DeleteIdempotencyRecordsBefore": "a job looks for the old ones of all organizations",
 	"store/webhook.go:Reader.WebhookEndpointAnywhere":        "superusers read by id",
+	"store/webhook.go:Tx.DeleteWebhookDeliveriesBefore":      "a job looks for the old ones of all organizations",
 	"store/duebilling.go:Reader.InvoicesPastDue":             "a job looks for the late ones of all organizations",
 }
 

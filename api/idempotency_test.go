@@ -20,26 +20,30 @@ type posting struct {
 
 // one for each protected POST; TestIdempotency_KnowsEveryPost holds the list against the routes.
 var postings = map[string]posting{
-	"/users/":                              {"/users", `{"email":"{unique}@example.com","password":"quite-a-secret"}`, "root", `{"email":"other@example.com","password":"quite-a-secret"}`},
-	"/organizations/":                      {"/organizations", `{"name":"{unique}"}`, "root", `{"name":"another"}`},
-	"/billing-models/":                     {"/billing-models", `{"name":"n","model_type":"seat","seat_price_per_seat":1,"organization_id":{org}}`, "ownadmin", `{"name":"m","model_type":"seat","seat_price_per_seat":1,"organization_id":{org}}`},
-	"/billing-models/{model_id}/calculate": {"/billing-models/{model}/calculate", `{"actions":1}`, "ownmember", `{"actions":2}`},
-	"/agents/":                             {"/agents", `{"name":"n","organization_id":{org}}`, "ownmember", `{"name":"m","organization_id":{org}}`},
-	"/agents/{agent_id}/activities":        {"/agents/{agent}/activities", `{"activity_type":"call","quantity":2}`, "ownkey", `{"activity_type":"call","quantity":3}`},
-	"/agents/{agent_id}/costs":             {"/agents/{agent}/costs", `{"cost_type":"c","amount":2}`, "ownmember", `{"cost_type":"c","amount":3}`},
-	"/agents/{agent_id}/outcomes":          {"/agents/{agent}/outcomes", `{"outcome_type":"sale","value":2,"verified":true}`, "ownadmin", `{"outcome_type":"sale","value":3}`},
-	"/events":                              {"/events", `{"events":[{"kind":"activity","agent_id":{agent},"activity_type":"call"},{}]}`, "ownkey", `{"events":[{"kind":"activity","agent_id":{agent},"activity_type":"mail"}]}`},
-	"/invoices/":                           {"/invoices", `{"organization_id":{org},"due_date":"2030-01-01","items":[]}`, "root", `{"organization_id":{org},"due_date":"2031-01-01","items":[]}`},
-	"/invoices/generate/monthly":           {"/invoices/generate/monthly?org_id={org}&year=2024&month=1", "", "root", ""},
-	"/invoices/{invoice_id}/cancel":        {"/invoices/{+invoice}/cancel", "", "root", ""},
-	"/invoices/{invoice_id}/pay":           {"/invoices/{+invoice}/pay", `{"payment_method":"bank"}`, "root", `{"payment_method":"cash"}`},
-	"/invoices/{invoice_id}/payments":      {"/invoices/{+invoice}/payments", `{"amount":9,"payment_method":"bank"}`, "root", `{"amount":1,"payment_method":"cash"}`},
-	"/invoices/{invoice_id}/credits":       {"/invoices/{+invoice}/credits", `{}`, "root", `{"amount":1}`},
-	"/invoices/{invoice_id}/checkout":      {"/invoices/{+invoice}/checkout", "", "root", ""},
-	"/api-keys":                            {"/api-keys", `{"name":"n"}`, "ownadmin", `{"name":"m"}`},
-	"/api-keys/{api_key_id}/deactivate":    {"/api-keys/{+apikey}/deactivate", "", "ownmember", ""},
-	"/jobs/{job_id}/retry":                 {"/jobs/{+job}/retry", "", "root", ""},
-	"/jobs/{job_id}/discard":               {"/jobs/{+job}/discard", "", "root", ""},
+	"/users/":                                        {"/users", `{"email":"{unique}@example.com","password":"quite-a-secret"}`, "root", `{"email":"other@example.com","password":"quite-a-secret"}`},
+	"/organizations/":                                {"/organizations", `{"name":"{unique}"}`, "root", `{"name":"another"}`},
+	"/billing-models/":                               {"/billing-models", `{"name":"n","model_type":"seat","seat_price_per_seat":1,"organization_id":{org}}`, "ownadmin", `{"name":"m","model_type":"seat","seat_price_per_seat":1,"organization_id":{org}}`},
+	"/billing-models/{model_id}/calculate":           {"/billing-models/{model}/calculate", `{"actions":1}`, "ownmember", `{"actions":2}`},
+	"/agents/":                                       {"/agents", `{"name":"n","organization_id":{org}}`, "ownmember", `{"name":"m","organization_id":{org}}`},
+	"/agents/{agent_id}/activities":                  {"/agents/{agent}/activities", `{"activity_type":"call","quantity":2}`, "ownkey", `{"activity_type":"call","quantity":3}`},
+	"/agents/{agent_id}/costs":                       {"/agents/{agent}/costs", `{"cost_type":"c","amount":2}`, "ownmember", `{"cost_type":"c","amount":3}`},
+	"/agents/{agent_id}/outcomes":                    {"/agents/{agent}/outcomes", `{"outcome_type":"sale","value":2,"verified":true}`, "ownadmin", `{"outcome_type":"sale","value":3}`},
+	"/events":                                        {"/events", `{"events":[{"kind":"activity","agent_id":{agent},"activity_type":"call"},{}]}`, "ownkey", `{"events":[{"kind":"activity","agent_id":{agent},"activity_type":"mail"}]}`},
+	"/invoices/":                                     {"/invoices", `{"organization_id":{org},"due_date":"2030-01-01","items":[]}`, "root", `{"organization_id":{org},"due_date":"2031-01-01","items":[]}`},
+	"/invoices/generate/monthly":                     {"/invoices/generate/monthly?org_id={org}&year=2024&month=1", "", "root", ""},
+	"/invoices/{invoice_id}/cancel":                  {"/invoices/{+invoice}/cancel", "", "root", ""},
+	"/invoices/{invoice_id}/pay":                     {"/invoices/{+invoice}/pay", `{"payment_method":"bank"}`, "root", `{"payment_method":"cash"}`},
+	"/invoices/{invoice_id}/payments":                {"/invoices/{+invoice}/payments", `{"amount":9,"payment_method":"bank"}`, "root", `{"amount":1,"payment_method":"cash"}`},
+	"/invoices/{invoice_id}/credits":                 {"/invoices/{+invoice}/credits", `{}`, "root", `{"amount":1}`},
+	"/invoices/{invoice_id}/checkout":                {"/invoices/{+invoice}/checkout", "", "root", ""},
+	"/api-keys":                                      {"/api-keys", `{"name":"n"}`, "ownadmin", `{"name":"m"}`},
+	"/api-keys/{api_key_id}/deactivate":              {"/api-keys/{+apikey}/deactivate", "", "ownmember", ""},
+	"/webhook-endpoints":                             {"/webhook-endpoints", `{"url":"https://hooks.example.com/1","event_types":["invoice.paid"]}`, "ownadmin", `{"url":"https://hooks.example.com/2","event_types":["invoice.paid"]}`},
+	"/webhook-endpoints/{endpoint_id}/rotate-secret": {"/webhook-endpoints/{endpoint}/rotate-secret", "", "ownadmin", ""},
+	"/webhook-endpoints/{endpoint_id}/test":          {"/webhook-endpoints/{endpoint}/test", "", "ownadmin", ""},
+	"/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/replay": {"/webhook-endpoints/{endpoint}/deliveries/{delivery}/replay", "", "root", ""},
+	"/jobs/{job_id}/retry":   {"/jobs/{+job}/retry", "", "root", ""},
+	"/jobs/{job_id}/discard": {"/jobs/{+job}/discard", "", "root", ""},
 }
 
 func TestIdempotency_KnowsEveryPost(t *testing.T) {
@@ -59,7 +63,7 @@ func isReplay(w *httptest.ResponseRecorder) bool {
 	return w.Header().Get("Idempotent-Replayed") == "true"
 }
 
-var secret = regexp.MustCompile(`"token":"[^"]*"`)
+var secret = regexp.MustCompile(`"(token|secret)":"[^"]*"`)
 
 // On every route: the same request again is answered with the same bytes and has no effect; the same key with another
 // body, query or path is refused; another caller's key is another key.
@@ -75,7 +79,7 @@ func TestIdempotency_RepeatsHaveOneEffect(t *testing.T) {
 				st.t.Errorf("%s: %d %s", route, first.Code, first.Body)
 			}
 			before := st.fingerprint()
-			want := secret.ReplaceAllString(first.Body.String(), `"token":null`)
+			want := secret.ReplaceAllString(first.Body.String(), `"$1":null`)
 			for range 3 {
 				again := st.keyed(path, p.caller, body, key)
 				if again.Code != first.Code || again.Body.String() != want || !isReplay(again) {

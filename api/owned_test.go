@@ -54,6 +54,7 @@ var writable = []schemaOwned{
 	{"POST", "/api-keys", "ownadmin", `{"name":"n"`, ofKeys + " is_active"},
 	{"POST", "/api-keys", "ownmember", `{"name":"n"`, ofKeys + " is_active"},
 	{"PUT", "/api-keys/{apikey}", "ownadmin", `{"name":"n"`, ofKeys},
+	{"PUT", "/webhook-endpoints/{endpoint}", "ownadmin", `{"description":"d"`, always + "organization_id secret previous previous_secret_until disabled_reason types"},
 }
 
 // Whatever a client sends for what is the server's, the answer is the one without it and no table holds it.
