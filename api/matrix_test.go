@@ -32,6 +32,7 @@ const (
 	noHook   = "404 Webhook endpoint not found"
 	seeHooks = "403 Not enough permissions to access webhook endpoints for this organization"
 	newHook  = "403 Not enough permissions to create webhook endpoints for this organization"
+	seeAudit = "403 Not enough permissions to access the audit log of this organization"
 	held     = "403 Organization is suspended"
 	drawn    = "501" // until invoices are drawn
 )
@@ -143,6 +144,10 @@ var matrix = []row{
 	{"GET /jobs/{job_id}", "/jobs/{job}", "", ok, denied, denied, denied, denied, denied},
 	{"POST /jobs/{job_id}/retry", "/jobs/{+job}/retry", "", ok, denied, denied, denied, denied, denied},
 	{"POST /jobs/{job_id}/discard", "/jobs/{+job}/discard", "", ok, denied, denied, denied, denied, denied},
+
+	{"GET /audit", "", "", ok, ok, denied, denied, denied, ok},
+	{"GET /audit", "/audit?org_id={org}", "", ok, ok, denied, denied, denied, seeAudit},
+	{"GET /audit", "/audit?org_id=0", "", ok, seeAudit, denied, denied, denied, seeAudit},
 }
 
 // public are the routes that ask nobody who he is: what everyone is answered, whatever credentials he sends.

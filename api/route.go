@@ -78,7 +78,7 @@ func (r rights) else403(text string) rights {
 func (s *Server) routes() []*route {
 	groups := [][]*route{
 		s.authRoutes(), s.userRoutes(), s.organizationRoutes(), s.billingModelRoutes(), s.agentRoutes(), s.eventRoutes(), s.batchRoutes(), s.eventListRoutes(),
-		s.analyticsRoutes(), s.invoiceRoutes(), s.paymentRoutes(), s.apiKeyRoutes(), s.webhookEndpointRoutes(), s.jobRoutes(), s.healthRoutes(),
+		s.analyticsRoutes(), s.invoiceRoutes(), s.paymentRoutes(), s.apiKeyRoutes(), s.webhookEndpointRoutes(), s.jobRoutes(), s.auditRoutes(), s.healthRoutes(),
 	}
 	var all []*route
 	for _, g := range groups {
