@@ -125,7 +125,7 @@ func openPostgres(ctx context.Context, o Options) (write, read *sql.DB, d *diale
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "xyra"
 	}
-	pool := stdlib.OpenDB(*config)
+	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(plainPlans))
 	pool.SetMaxOpenConns(o.ConnsMax)
 	pool.SetMaxIdleConns(o.ConnsMax)
 	if err := checkPostgres(ctx, pool); err != nil {
@@ -133,6 +133,15 @@ func openPostgres(ctx context.Context, o Options) (write, read *sql.DB, d *diale
 		return nil, nil, nil, err
 	}
 	return pool, pool, &dialect{postgres: true}, nil
+}
+
+// plainPlans keeps the server from starting workers and compiling code for statements that take a millisecond: over a
+// million events both cost ten. They are no start-up parameters, which poolers refuse.
+func plainPlans(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, "SET max_parallel_workers_per_gather = 0; SET jit = off"); err != nil {
+		return fmt.Errorf("choose plain plans: %w", err)
+	}
+	return nil
 }
 
 func checkPostgres(ctx context.Context, pool *sql.DB) error {
