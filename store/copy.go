@@ -95,7 +95,7 @@ func (c copying) checkSchemas(ctx context.Context) error {
 // copyTable streams one table through COPY and compares the counts of both ends.
 func (c copying) copyTable(ctx context.Context, table string) (int64, error) {
 	var filled int
-	if err := c.to.QueryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+table+` LIMIT 1) AS some`).Scan(&filled); err != nil {
+	if err := c.to.QueryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+table+` LIMIT 1) AS first`).Scan(&filled); err != nil {
 		return 0, err
 	}
 	if filled > 0 {
