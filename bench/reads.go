@@ -83,6 +83,9 @@ func (b *bench) fillShelf(ctx context.Context, s *shelf, month time.Time) error 
 	if err != nil {
 		return err
 	}
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
 	what := fmt.Sprintf("%d events, %s", s.events, s.name)
 	b.table.fact(what, "recorder without HTTP, drafts of 10,000", fmt.Sprintf("%d/s", int64(s.events)*1000/max(took.Milliseconds(), 1)))
 	b.table.fact(what, "bytes on disk an event, rollups and keys included", fmt.Sprint((after-before)/int64(s.events)))
@@ -90,6 +93,20 @@ func (b *bench) fillShelf(ctx context.Context, s *shelf, month time.Time) error 
 	if err == nil {
 		s.world.operator.root = "http://" + s.server.address + "/api/v1"
 	}
+	return err
+}
+
+// settle does what PostgreSQL does by itself within a minute or two of such a load.
+func (d database) settle(ctx context.Context) error {
+	if !d.isPostgres() {
+		return nil
+	}
+	db, err := sql.Open("pgx", d.url)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ExecContext(ctx, "VACUUM ANALYZE")
 	return err
 }
 
