@@ -71,9 +71,17 @@ func (g *Gateway) createCustomer(ctx context.Context, caller xyra.Caller, o xyra
 	if err != nil {
 		return "", judged(err, "create the customer of organization %d", o.ID)
 	}
+	id := customer.ID
 	err = g.db.Tx(ctx, func(tx *store.Tx) error {
 		first, err := tx.UpdateOrganizationStripe(ctx, o.ID, customer.ID)
-		if err == nil && first {
+		if err == nil && !first { // another job was faster, and its customer stays
+			now, _, err := tx.OrganizationEver(ctx, o.ID)
+			if err == nil {
+				id = *now.Stripe
+			}
+			return err
+		}
+		if err == nil {
 			tx.Audit(caller, xyra.AuditEntry{Organization: o.ID, Action: "organization.stripe_customer", ObjectID: int64(o.ID),
 				Detail: fmt.Appendf(nil, "{\"customer\":%q}", customer.ID)})
 		}
@@ -82,7 +90,7 @@ func (g *Gateway) createCustomer(ctx context.Context, caller xyra.Caller, o xyra
 	if err != nil {
 		return "", fmt.Errorf("note the customer of organization %d: %w", o.ID, err)
 	}
-	return customer.ID, nil
+	return id, nil
 }
 
 // updateCustomer's key is this job's alone: the same name may come back after another one.
