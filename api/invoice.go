@@ -25,6 +25,7 @@ func (s *Server) invoiceRoutes() []*route {
 		{method: http.MethodGet, path: "/invoices/{invoice_id}/pdf", summary: "Read an invoice as PDF", tag: "invoices", rights: anyCaller, operation: endpoint(s.invoicePDF)},
 		{method: http.MethodGet, path: "/invoices/{invoice_id}/html", summary: "Read an invoice as a page to print", tag: "invoices", rights: anyCaller, operation: endpoint(s.invoiceHTML)},
 		{method: http.MethodGet, path: "/invoices/{invoice_id}/lines.csv", summary: "Read an invoice's lines as CSV", tag: "invoices", rights: anyCaller, operation: endpoint(s.invoiceLines)},
+		{method: http.MethodPost, path: "/invoices/{invoice_id}/mail", summary: "Send an invoice to its customer by e-mail", tag: "invoices", rights: superusers, operation: endpoint(s.mailInvoice)},
 	}
 }
 

@@ -41,7 +41,7 @@ func Create(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, in
 	}
 	audit(tx, caller, "invoice.create", invoice, nil)
 	announceIssued(tx, invoice)
-	return invoice, openCheckout(ctx, tx, invoice)
+	return invoice, by.promise(ctx, tx, invoice)
 }
 
 // issue checks each line against its own quantity and price and adds them up.

@@ -115,7 +115,7 @@ func (m month) save(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Is
 	}
 	audit(tx, caller, "invoice.generate", saved, map[string]string{"period": m.period.String()})
 	announceIssued(tx, saved)
-	return saved, openCheckout(ctx, tx, saved)
+	return saved, by.promise(ctx, tx, saved)
 }
 
 // audit notes what was done to an invoice, with number, status and total and what more there is to say.

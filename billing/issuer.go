@@ -11,6 +11,9 @@ type Issuer struct {
 	Random  io.Reader // for the random part of numbers
 	Numbers NumberPattern
 	Seller  xyra.Party
+
+	Mails    bool // whether invoices can be sent by e-mail
+	MailsAll bool // whether each new invoice is
 }
 
 // parties freezes both sides: later changes of the organization or of the settings leave an issued invoice as it is.

@@ -71,6 +71,9 @@ func (s *settings) newRunner(db *store.DB, o api.Options) (*jobs.Runner, error) 
 	if err := s.Payment.addKinds(kinds, db, o.Log); err != nil {
 		return nil, err
 	}
+	if err := s.Mail.addKinds(kinds, db, o); err != nil {
+		return nil, err
+	}
 	s.Webhooks.addKinds(kinds, db, o.Notices, o.Log)
 	return jobs.New(db, jobs.Options{Kinds: kinds, Log: o.Log}), nil
 }

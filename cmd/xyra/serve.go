@@ -104,6 +104,11 @@ func (s *settings) apiOptions(log *slog.Logger) (o api.Options, err error) {
 	if o.Issuer, err = s.Invoicing.issuer(s.API.Project); err != nil {
 		return o, err
 	}
+	o.Issuer.Mails, o.Issuer.MailsAll = s.Mail.Host != "", s.Mail.Invoices
+	if o.Print, err = s.Paper.printer(); err != nil {
+		return o, err
+	}
+	o.Locale = s.Paper.Locale
 	if _, err = s.Invoicing.bounds(); err != nil {
 		return o, err
 	}

@@ -12,6 +12,8 @@ type settings struct {
 	Login     loginSettings     `embed:"" group:"Logins and secrets:"`
 	Database  databaseSettings  `embed:"" group:"Database (PostgreSQL if POSTGRES_SERVER or DATABASE_URL is set, else SQLite in XYRA_DATA_DIR):"`
 	Invoicing invoicingSettings `embed:"" group:"Invoices:"`
+	Paper     paperSettings     `embed:"" group:"Invoices:"`
+	Mail      mailSettings      `embed:"" group:"E-mail:"`
 	Payment   paymentSettings   `embed:"" group:"Payments:"`
 	Webhooks  webhookSettings   `embed:"" group:"Webhooks to customers:"`
 	Azure     azureSettings     `embed:"" group:"Azure:"`
