@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -174,15 +175,13 @@ func (s *Sender) attempt(ctx context.Context, e xyra.WebhookEndpoint, d xyra.Web
 // fault words why there was no answer.
 func fault(err error) string {
 	var network net.Error
-	var verify *x509.HostnameError
-	var authority x509.UnknownAuthorityError
-	var certificate x509.CertificateInvalidError
+	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.Is(err, errNotAllowed):
 		return "the address is not allowed"
 	case errors.Is(err, errUnresolved):
 		return "the name could not be resolved"
-	case errors.As(err, &authority), errors.As(err, &certificate), errors.As(err, &verify):
+	case errors.As(err, &certificate):
 		return "the certificate is not trusted"
 	case errors.As(err, &network) && network.Timeout():
 		return "no answer in time"

@@ -1,0 +1,290 @@
+package webhook_test
+
+import (
+	"compress/gzip"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"xyra/notice"
+	"xyra/store"
+	"xyra/store/storetest"
+)
+
+// lonely makes a world on SQLite: what is dialled does not depend on the database.
+func lonely(t *testing.T, rules notice.Rules) *world {
+	t.Helper()
+	clock := storetest.NewClock(storetest.Start)
+	target := storetest.SQLite(t)
+	target.Now = clock.Now
+	return newWorld(t, storetest.Open(t, target), clock, rules)
+}
+
+// outcome sends one message to an address and returns what the customer reads of it.
+func (w *world) outcome(address string) (fault string, status int) {
+	w.t.Helper()
+	e, _ := w.endpoint(address)
+	w.announce()
+	w.run(w.runner())
+	d := w.deliveries(e)[0]
+	if d.LastStatus != nil {
+		status = *d.LastStatus
+	}
+	if d.LastError != nil {
+		fault = *d.LastError
+	}
+	w.tx(func(ctx context.Context, tx *store.Tx) error { return notice.DeleteEndpoint(ctx, tx, root, e.ID) })
+	return fault, status
+}
+
+// A saved address that must not be called any more is not, whatever the text of its host.
+func TestDeliver_ChecksSavedAddressesAgain(t *testing.T) {
+	rc := newReceiver(t, accepting)
+	w := lonely(t, inner(rc.Server))
+	strict, err := notice.New([]byte("secret of the tests"), notice.Rules{AllowHTTP: true, Ports: w.rules.Ports}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loose := w.desk
+	port := fmt.Sprint(portOf(rc.Server))
+	for _, host := range []string{"127.0.0.1", "127.0.0.2", "127.255.255.254", "localhost", "receiver", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"} {
+		w.desk = loose
+		e, _ := w.endpoint("http://" + host + ":" + port + "/")
+		w.announce()
+		w.desk = strict
+		w.run(w.runner())
+		if d := w.deliveries(e)[0]; d.LastError == nil || *d.LastError != "the address is not allowed" {
+			t.Errorf("%s: %+v", host, d)
+		}
+		w.tx(func(ctx context.Context, tx *store.Tx) error { return notice.DeleteEndpoint(ctx, tx, root, e.ID) })
+	}
+	if n := len(rc.requests()); n != 0 {
+		t.Errorf("%d requests arrived", n)
+	}
+}
+
+// A name is as good as every address that it leads to at the moment of the dial.
+func TestDeliver_ChecksWhatNamesLeadTo(t *testing.T) {
+	rc := newReceiver(t, accepting)
+	rules := notice.Rules{AllowHTTP: true, Ports: inner(rc.Server).Ports}
+	var answer []netip.Addr
+	w := lonely(t, rules)
+	w.options.Lookup = func(context.Context, string) ([]netip.Addr, error) { return answer, nil }
+	for _, texts := range []string{"127.0.0.1", "::1", "::", "0.0.0.0", "10.0.0.1", "172.16.3.4", "192.168.1.1", "100.64.0.1", "169.254.169.254", "168.63.129.16",
+		"198.18.0.1", "224.0.0.1", "255.255.255.255", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "2001::1", "fe80::1",
+		"fe80::1%lo", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "::127.0.0.1", "1.1.1.1 127.0.0.1", "127.0.0.1 1.1.1.1", "2606:4700::1111 ::1"} {
+		answer = nil
+		for text := range strings.FieldsSeq(texts) {
+			answer = append(answer, netip.MustParseAddr(text))
+		}
+		if fault, _ := w.outcome(fmt.Sprint("http://hooks.example.com:", portOf(rc.Server), "/")); fault != "the address is not allowed" {
+			t.Errorf("a name that leads to %s: %q", texts, fault)
+		}
+	}
+	answer = nil
+	if fault, _ := w.outcome("https://hooks.example.com/"); fault != "the name could not be resolved" {
+		t.Errorf("a name without address: %q", fault)
+	}
+	w.options.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }
+	if fault, _ := w.outcome("https://hooks.example.com/"); fault != "the name could not be resolved" {
+		t.Errorf("a name that does not exist: %q", fault)
+	}
+	if n := len(rc.requests()); n != 0 {
+		t.Errorf("%d requests arrived", n)
+	}
+}
+
+// A name that leads outside when it is looked at and inwards the next time gains nothing: what is looked at is dialled.
+func TestDeliver_RebindingGainsNothing(t *testing.T) {
+	var inside, outside atomic.Int64
+	serve := func(address string, count *atomic.Int64) net.Listener {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { count.Add(1) })}}
+		s.Start()
+		t.Cleanup(s.Close)
+		return l
+	}
+	// 127.0.0.2 plays the public address, 127.0.0.1 the inner one, on the same port.
+	first := serve("127.0.0.1:0", &inside)
+	port := first.Addr().(*net.TCPAddr).Port
+	serve(fmt.Sprint("127.0.0.2:", port), &outside)
+	good, bad := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
+	w := lonely(t, notice.Rules{AllowHTTP: true, Ports: []uint16{uint16(port)}, Private: []netip.Prefix{netip.PrefixFrom(good, 32)}})
+	lookups := 0
+	w.options.Lookup = func(context.Context, string) ([]netip.Addr, error) {
+		lookups++
+		if lookups%2 == 1 {
+			return []netip.Addr{good}, nil
+		}
+		return []netip.Addr{bad}, nil
+	}
+	const rounds = 10
+	for n := range rounds {
+		fault, status := w.outcome(fmt.Sprint("http://hooks.example.com:", port, "/"))
+		if isGood := n%2 == 0; isGood != (status == 200) || isGood != (fault == "") {
+			t.Errorf("round %d: %d %q", n, status, fault)
+		}
+	}
+	if lookups != rounds || outside.Load() != rounds/2 || inside.Load() != 0 {
+		t.Errorf("%d lookups for %d attempts, %d outside, %d inside", lookups, rounds, outside.Load(), inside.Load())
+	}
+}
+
+// Answers cost what their head costs: redirects are not followed, bodies neither read nor unpacked, proxies not asked.
+func TestDeliver_BoundsWhatReceiversAnswer(t *testing.T) {
+	trap := newReceiver(t, accepting)
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
+		t.Setenv(name, trap.URL)
+	}
+	if os.Getenv("HTTP_PROXY") == "" {
+		t.Fatal("no proxy is set")
+	}
+	var written atomic.Int64
+	endless := func(w http.ResponseWriter, r *http.Request, block []byte) {
+		for r.Context().Err() == nil {
+			n, err := w.Write(block)
+			written.Add(int64(n))
+			if err != nil {
+				return
+			}
+		}
+	}
+	block := make([]byte, 1<<16)
+	answers := map[string]func(w http.ResponseWriter, r *http.Request){
+		"/301": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, trap.URL, http.StatusMovedPermanently)
+		},
+		"/302": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, trap.URL, http.StatusFound) },
+		"/303": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, trap.URL, http.StatusSeeOther) },
+		"/307": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, trap.URL, http.StatusTemporaryRedirect)
+		},
+		"/308": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/loop", http.StatusPermanentRedirect)
+		},
+		"/endless": func(w http.ResponseWriter, r *http.Request) { endless(w, r, block) },
+		"/bomb": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			defer z.Close()
+			for range 100 {
+				if _, err := z.Write(block); err != nil {
+					return
+				}
+			}
+		},
+		"/heads": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Long", strings.Repeat("a", 1<<20)) },
+		"/early": func(w http.ResponseWriter, _ *http.Request) {
+			for range 100 {
+				w.Header().Set("X-Long", strings.Repeat("a", 1<<10))
+				w.WriteHeader(http.StatusEarlyHints)
+			}
+		},
+		"/hangup": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"/nonsense": func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				fmt.Fprint(conn, "SSH-2.0-OpenSSH_9.6\r\n") //nolint:errcheck // it may have hung up
+				conn.Close()
+			}
+		},
+	}
+	rc := newReceiver(t, func(_ int, w http.ResponseWriter, r *http.Request) { answers[r.URL.Path](w, r) })
+	w := lonely(t, inner(rc.Server, trap.Server))
+	want := map[string]string{"/endless": "", "/bomb": "", "/heads": "no connection, or no proper answer", "/early": "no connection, or no proper answer",
+		"/hangup": "no connection, or no proper answer", "/nonsense": "no connection, or no proper answer"}
+	for path := range answers {
+		fault, status := w.outcome(rc.URL + path)
+		expected, listed := want[path]
+		if !listed {
+			expected = "answered " + path[1:] + ": redirects are not followed"
+		}
+		if fault != expected {
+			t.Errorf("%s: %d %q, want %q", path, status, fault, expected)
+		}
+	}
+	if n := len(trap.requests()); n != 0 {
+		t.Errorf("%d requests were led elsewhere", n)
+	}
+	if written.Load() > 64<<20 {
+		t.Errorf("%d bytes of an endless answer were taken", written.Load())
+	}
+}
+
+// An attempt takes ten seconds at most, whether nothing comes or a byte at a time.
+func TestDeliver_WaitsTenSecondsForAHead(t *testing.T) {
+	release := make(chan struct{})
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		conn, err := silent.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		drip := time.NewTicker(200 * time.Millisecond)
+		defer drip.Stop()
+		for _, c := range []byte("HTTP/1.1 200 OK\r\nX-Slow: " + strings.Repeat("a", 1000)) {
+			select {
+			case <-drip.C:
+			case <-release:
+				return
+			}
+			if _, err := conn.Write([]byte{c}); err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { close(release); silent.Close() })
+	address := silent.Addr().(*net.TCPAddr)
+	w := lonely(t, notice.Rules{AllowHTTP: true, Ports: []uint16{uint16(address.Port)}, Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	began := time.Now()
+	fault, _ := w.outcome("http://" + address.String() + "/")
+	if took := time.Since(began); fault != "no answer in time" || took < 9*time.Second || took > 12*time.Second {
+		t.Errorf("%q after %s", fault, took)
+	}
+}
+
+// Certificates are held against the name of the address, and only those that are trusted count.
+func TestDeliver_BelievesTrustedCertificatesAlone(t *testing.T) {
+	var count atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { count.Add(1) }))
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	w := lonely(t, inner(s))
+	w.options.Lookup = func(context.Context, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	}
+	trusted := x509.NewCertPool()
+	trusted.AddCert(s.Certificate())
+	for _, c := range []struct {
+		host  string
+		roots *x509.CertPool
+		want  string
+	}{{"example.com", trusted, ""}, {"other.org", trusted, "the certificate is not trusted"}, {"example.com", x509.NewCertPool(), "the certificate is not trusted"}} {
+		w.options.Roots = c.roots
+		if fault, _ := w.outcome(fmt.Sprint("https://", c.host, ":", portOf(s), "/")); fault != c.want {
+			t.Errorf("%s: %q, want %q", c.host, fault, c.want)
+		}
+	}
+	if count.Load() != 1 {
+		t.Errorf("%d requests arrived, want one", count.Load())
+	}
+}
