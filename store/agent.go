@@ -90,6 +90,9 @@ func (tx *Tx) InsertAgent(ctx context.Context, a xyra.Agent) (xyra.AgentID, erro
 
 // UpdateAgent writes every field that may change, UpdatedAt and LastActive as a has them.
 func (tx *Tx) UpdateAgent(ctx context.Context, a xyra.Agent) error {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, "update agent", `UPDATE agents SET name = $3, description = $4, config = $5, is_active = $6, status = $7,
 		type = $8, capabilities = $9, billing_model_id = $10, updated_at = $11, last_active = $12 WHERE organization_id = $1 AND id = $2`,
 		a.Organization, a.ID, a.Name, a.Description, textOrNil(a.Config), a.IsActive, a.Status, a.Type, textOrNil(a.Capabilities),
@@ -99,6 +102,9 @@ func (tx *Tx) UpdateAgent(ctx context.Context, a xyra.Agent) error {
 
 // DeleteAgent archives: the row and all usage stay, its external id is free again.
 func (tx *Tx) DeleteAgent(ctx context.Context, org xyra.OrganizationID, id xyra.AgentID) error {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, "archive agent", `UPDATE agents SET archived_at = $3 WHERE organization_id = $1 AND id = $2 AND archived_at IS NULL`,
 		org, id, xyra.Micros(tx.Now))
 	return err

@@ -69,6 +69,9 @@ func (tx *Tx) InsertAPIKey(ctx context.Context, k xyra.APIKey) (xyra.APIKeyID, e
 
 // UpdateAPIKey writes name, description, activity and expiry and sets updated_at to now.
 func (tx *Tx) UpdateAPIKey(ctx context.Context, k xyra.APIKey) error {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, "update api key", `UPDATE api_keys SET name = $3, description = $4, is_active = $5, expires_at = $6, updated_at = $7
 		WHERE organization_id = $1 AND id = $2`, k.Organization, k.ID, k.Name, k.Description, k.IsActive, microsOrNil(k.ExpiresAt), xyra.Micros(tx.Now))
 	return err
@@ -76,6 +79,9 @@ func (tx *Tx) UpdateAPIKey(ctx context.Context, k xyra.APIKey) error {
 
 // UpdateAPIKeysDisabled deactivates every key that a user made, whatever the organization.
 func (tx *Tx) UpdateAPIKeysDisabled(ctx context.Context, user xyra.UserID) error {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, "disable api keys", `UPDATE api_keys SET is_active = $2, updated_at = $3
 		WHERE user_id = $1 AND is_active AND archived_at IS NULL`, user, false, xyra.Micros(tx.Now))
 	return err
@@ -90,6 +96,9 @@ func (tx *Tx) UpdateAPIKeysUsed(ctx context.Context, ids []int64, at time.Time) 
 
 // DeleteAPIKey archives: the row and its hash stay, so that a secret never comes back.
 func (tx *Tx) DeleteAPIKey(ctx context.Context, organization xyra.OrganizationID, id xyra.APIKeyID) error {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, "archive api key", `UPDATE api_keys SET archived_at = $3, is_active = $4, updated_at = $3
 		WHERE organization_id = $1 AND id = $2 AND archived_at IS NULL`, organization, id, xyra.Micros(tx.Now), false)
 	return err

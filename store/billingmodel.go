@@ -200,6 +200,9 @@ func (tx *Tx) InsertBillingModel(ctx context.Context, m xyra.BillingModel) (xyra
 
 // InsertVersion adds v to its model as the newest and returns its id. It must have a component.
 func (tx *Tx) InsertVersion(ctx context.Context, org xyra.OrganizationID, v xyra.Version) (xyra.VersionID, error) {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return 0, err
+	}
 	if len(v.Components) == 0 {
 		return 0, fmt.Errorf("insert a version of billing model %d: it has no component", v.Model)
 	}

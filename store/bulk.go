@@ -37,7 +37,8 @@ func newBulk(table, rest string, columns ...string) bulk {
 	b.postgres = head + "SELECT " + strings.Join(selected, ", ") + " FROM unnest(" + strings.Join(arrays, ", ") + ") AS rows (" + strings.Join(aliases, ", ") + ") " + rest
 	one := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ") + ")"
 	for _, n := range bulkSizes {
-		b.sqlite[n] = head + "VALUES " + strings.TrimSuffix(strings.Repeat(one+", ", n), ", ") + " " + rest
+		// OR FAIL spares SQLite the journal that would undo a single statement: whatever fails undoes the transaction.
+		b.sqlite[n] = strings.Replace(head, "INSERT", "INSERT OR FAIL", 1) + "VALUES " + strings.TrimSuffix(strings.Repeat(one+", ", n), ", ") + " " + rest
 	}
 	return b
 }

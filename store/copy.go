@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,8 +23,14 @@ var (
 	ErrCopyKinds    = errors.New("rows are copied from SQLite to PostgreSQL only")
 )
 
-// schemaTable is goose's own: both databases have theirs.
+// schemaTable is goose's own.
 const schemaTable = "goose_db_version"
+
+// epochTable has its one row from the start, and its number means nothing elsewhere.
+const epochTable = "recording_epoch"
+
+// ownTables are filled by migrations: each database has its own rows in them.
+var ownTables = []string{schemaTable, "recording_epoch"}
 
 // copying is a copy under way.
 type copying struct {
@@ -65,7 +72,7 @@ func (c copying) run(ctx context.Context, tables []placedTable) error {
 		return err
 	}
 	for _, t := range tables {
-		if t.name == schemaTable {
+		if slices.Contains(ownTables, t.name) {
 			continue
 		}
 		rows, err := c.copyTable(ctx, t.name)
@@ -206,7 +213,7 @@ func (c copying) continueNumbers(ctx context.Context, tables []placedTable) erro
 	}
 	for _, t := range tables {
 		value, has := identities[t.name]
-		if !has || t.name == schemaTable {
+		if !has || slices.Contains(ownTables, t.name) {
 			continue
 		}
 		var sequence string

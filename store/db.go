@@ -16,13 +16,15 @@ import (
 
 // Options says which database to open and what the store may not know by itself: time and where to log.
 type Options struct {
-	Path      string // SQLite: the file. Used when URL is empty
-	URL       string // PostgreSQL: a postgres:// URL or keyword string
-	ConnsMax  int    // PostgreSQL: connections at most; 0 means 24
-	Now       func() time.Time
-	Log       *slog.Logger  // nil discards
-	SlowAfter time.Duration // statements slower than this are warned of; 0 means 500 ms
-	Stripe    bool          // Stripe is told of what is written here
+	Path         string        // SQLite: the file. Used when URL is empty
+	URL          string        // PostgreSQL: a postgres:// URL or keyword string
+	ConnsMax     int           // PostgreSQL: connections at most; 0 means 24
+	ConnLifetime time.Duration // PostgreSQL: after which a connection is made anew; 0: never
+	StatementMax time.Duration // PostgreSQL: how long a statement may take; 0: as long as it takes
+	Now          func() time.Time
+	Log          *slog.Logger  // nil discards
+	SlowAfter    time.Duration // statements slower than this are warned of; 0 means 500 ms
+	Stripe       bool          // Stripe is told of what is written here
 }
 
 // DB is one database. It is safe for concurrent use.
@@ -49,6 +51,7 @@ type Tx struct {
 
 	notices  []xyra.Notice
 	jobKinds []string // of jobs that become due by this transaction
+	advanced bool     // the recording epoch, in this transaction
 }
 
 // Reader reads, from a pool or inside a transaction.
@@ -142,6 +145,8 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 }
 
 func (db *DB) tryTx(ctx context.Context, f func(*Tx) error) error {
+	ctx, cancel := db.boundedTx(ctx)
+	defer cancel()
 	sqlTx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -184,6 +189,8 @@ func (r Reader) IsUnique(err error) bool { return r.d.isUnique(err) }
 // exec runs a statement and returns how many rows it touched. name is for the log.
 func (r Reader) exec(ctx context.Context, name, text string, args ...any) (int64, error) {
 	defer r.slow.observe(ctx, name, r.slow.now())
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
 	result, err := r.q.ExecContext(ctx, r.d.text(text), r.d.args(args)...)
 	if err != nil {
 		return 0, r.failed(name, err)
@@ -207,6 +214,8 @@ type row interface{ Scan(dest ...any) error }
 // collect reads all rows of a statement; the statement itself must bound them.
 func collect[T any](ctx context.Context, r Reader, name string, scan func(row) (T, error), text string, args ...any) ([]T, error) {
 	defer r.slow.observe(ctx, name, r.slow.now())
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
 	rows, err := r.q.QueryContext(ctx, r.d.text(text), r.d.args(args)...)
 	if err != nil {
 		return nil, r.failed(name, err)

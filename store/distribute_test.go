@@ -26,7 +26,7 @@ var placements = map[string]string{
 	"webhook_thresholds": "distributed", "usage_summaries": "distributed",
 
 	"invoice_numbers": "local", "checkout_sessions": "local", "stripe_events": "local", "login_attempts": "local", "jobs": "local",
-	"goose_db_version": "local",
+	"recording_epoch": "local", "goose_db_version": "local",
 }
 
 func postgres(t *testing.T) (store.Options, *store.DB) {
@@ -131,6 +131,9 @@ const citus = `
 	INSERT INTO pg_dist_local_group VALUES (0);
 	CREATE TABLE pg_dist_partition (logicalrelid regclass PRIMARY KEY, partmethod "char", repmodel "char", beside TEXT, place BIGSERIAL);
 	CREATE FUNCTION create_reference_table(relation regclass) RETURNS VOID LANGUAGE plpgsql AS $$ BEGIN
+		IF current_setting('citus.enable_local_reference_table_foreign_keys', TRUE) IS DISTINCT FROM 'off' THEN
+			RAISE EXCEPTION 'cannot complete operation on a table with identity column';
+		END IF;
 		IF EXISTS (SELECT 1 FROM pg_constraint k WHERE k.contype = 'f' AND k.conrelid = relation AND k.confrelid <> relation
 			AND k.confrelid NOT IN (SELECT logicalrelid FROM pg_dist_partition WHERE repmodel = 't')) THEN
 			RAISE EXCEPTION 'reference table % has a foreign key to a table that is none', relation;

@@ -33,10 +33,11 @@ func (r Reader) EventsAfter(ctx context.Context, organization xyra.OrganizationI
 }
 
 // An event whose key is taken is left out; who inserts sees it by the count.
-var eventRows = newBulk("events", "ON CONFLICT (organization_id, source, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
-	"organization_id bigint", "kind smallint", "id bigint", "agent_id bigint", "type text", "quantity numeric", "currency text",
+var eventRows = newBulk("events", "ON CONFLICT (organization_id, source, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING", eventBulkColumns...)
+
+var eventBulkColumns = []string{"organization_id bigint", "kind smallint", "id bigint", "agent_id bigint", "type text", "quantity numeric", "currency text",
 	"timestamp bigint", "recorded_at bigint", "period integer", "details text", "verified boolean", "source text", "idempotency_key text",
-	"digest bytea", "charge numeric", "version_id bigint", "recorded_by text")
+	"digest bytea", "charge numeric", "version_id bigint", "recorded_by text"}
 
 // eventColumnLists holds events column by column, as they travel.
 type eventColumnLists struct {
@@ -67,6 +68,12 @@ func eventLists(events []xyra.Event) (c eventColumnLists) {
 	return c
 }
 
+// list is the columns in the order of eventBulkColumns.
+func (c eventColumnLists) list() []any {
+	return []any{c.organization, c.kind, c.id, c.agent, c.typ, c.quantity, c.currency, c.timestamp, c.recordedAt, c.period, c.details, c.verified,
+		c.source, c.key, c.digest, c.charge, c.version, c.recordedBy}
+}
+
 // textPointer is nil for no text.
 func textPointer(s string) *string {
 	if s == "" {
@@ -78,9 +85,7 @@ func textPointer(s string) *string {
 // InsertEvents adds events, which must be in order of organization and idempotency key so that concurrent recordings
 // never wait for each other in a circle. Events whose key is taken are left out: inserted is then less than their number.
 func (rec *Recording) InsertEvents(ctx context.Context, events []xyra.Event) (inserted int64, err error) {
-	c := eventLists(events)
-	steps := eventRows.steps(rec.pg != nil, "insert events", len(events), c.organization, c.kind, c.id, c.agent, c.typ, c.quantity, c.currency,
-		c.timestamp, c.recordedAt, c.period, c.details, c.verified, c.source, c.key, c.digest, c.charge, c.version, c.recordedBy)
+	steps := eventRows.steps(rec.pg != nil, "insert events", len(events), eventLists(events).list()...)
 	if err := rec.run(ctx, "insert events", steps...); err != nil {
 		return 0, err
 	}

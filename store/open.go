@@ -125,14 +125,21 @@ func openPostgres(ctx context.Context, o Options) (write, read *sql.DB, d *diale
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "xyra"
 	}
-	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(plainPlans))
+	config.DialFunc = impatientDialer().DialContext
+	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		if err := plainPlans(ctx, c); err != nil {
+			return err
+		}
+		return limitSession(ctx, c, o.StatementMax)
+	}))
 	pool.SetMaxOpenConns(o.ConnsMax)
 	pool.SetMaxIdleConns(o.ConnsMax)
+	pool.SetConnMaxLifetime(o.ConnLifetime)
 	if err := checkPostgres(ctx, pool); err != nil {
 		pool.Close()
 		return nil, nil, nil, err
 	}
-	return pool, pool, &dialect{postgres: true}, nil
+	return pool, pool, &dialect{postgres: true, statementMax: o.StatementMax}, nil
 }
 
 // plainPlans keeps the server from starting workers and compiling code for statements that take a millisecond: over a

@@ -56,6 +56,9 @@ func (tx *Tx) InsertOrganization(ctx context.Context, o xyra.Organization) (xyra
 
 // UpdateOrganization writes every field a caller may change and sets updated_at to now.
 func (tx *Tx) UpdateOrganization(ctx context.Context, o xyra.Organization) error {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, "update organization", `UPDATE organizations SET name = $2, description = $3, external_id = $4, status = $5,
 		billing_email = $6, contact_name = $7, contact_phone = $8, timezone = $9, settings = $10, currency = $11, updated_at = $12 WHERE id = $1`,
 		o.ID, o.Name, o.Description, o.ExternalID, o.Status, o.BillingEmail, o.ContactName, o.ContactPhone, o.Timezone,
@@ -65,6 +68,9 @@ func (tx *Tx) UpdateOrganization(ctx context.Context, o xyra.Organization) error
 
 // DeleteOrganization archives: the row stays, its name and external id are free again.
 func (tx *Tx) DeleteOrganization(ctx context.Context, id xyra.OrganizationID) error {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, "archive organization", `UPDATE organizations SET archived_at = $2, updated_at = $2 WHERE id = $1 AND archived_at IS NULL`, id, xyra.Micros(tx.Now))
 	return err
 }

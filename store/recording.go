@@ -41,14 +41,24 @@ const recordingLock = 0x78797261
 // changes what recordings read calls it first: agents, prices, organizations, users and keys. The transaction's Now
 // moves to the moment after the wait, so that everything recorded before is older than this change.
 func (tx *Tx) PauseRecording(ctx context.Context) error {
-	if !tx.d.postgres { // there the one writer's transactions come one after the other
+	if tx.d.postgres { // on SQLite the one writer's transactions come one after the other anyway
+		if _, err := tx.exec(ctx, "pause recording", `SELECT pg_advisory_xact_lock($1)`, recordingLock); err != nil {
+			return err
+		}
+		tx.Now = tx.slow.now().UTC().Truncate(time.Microsecond)
+	}
+	return tx.advanceEpoch(ctx)
+}
+
+// advanceEpoch makes every process forget what it remembers of agents, prices and callers once this transaction has
+// committed. Every write to those calls it, so that none can be overlooked.
+func (tx *Tx) advanceEpoch(ctx context.Context) error {
+	if tx.advanced {
 		return nil
 	}
-	if _, err := tx.exec(ctx, "pause recording", `SELECT pg_advisory_xact_lock($1)`, recordingLock); err != nil {
-		return err
-	}
-	tx.Now = tx.slow.now().UTC().Truncate(time.Microsecond)
-	return nil
+	tx.advanced = true
+	_, err := tx.exec(ctx, "advance epoch", `UPDATE recording_epoch SET epoch = epoch + 1 WHERE id = 1`)
+	return err
 }
 
 // Record runs f in a Recording; f ends it with Commit. If the database names it the loser of a conflict, or f returns

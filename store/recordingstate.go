@@ -28,13 +28,22 @@ type UserState struct {
 	TokenVersion int64
 }
 
-// RecordingState is what holds for the agents and callers of a batch until the recording commits. Agents that do not
-// exist, users that are archived and keys that are no longer usable are missing from the maps.
+// KeyState is what recording needs to know of an API key that calls.
+type KeyState struct {
+	Organization xyra.OrganizationID
+	Expires      *time.Time
+}
+
+// RecordingState is what holds for the agents and callers of a batch while the epoch is Epoch. Agents that do not exist,
+// users that are archived and keys that are no longer usable are missing from the maps.
 type RecordingState struct {
+	Epoch  int64
 	Agents map[xyra.AgentID]AgentState
 	Users  map[xyra.UserID]UserState
-	Keys   map[xyra.APIKeyID]xyra.OrganizationID
+	Keys   map[xyra.APIKeyID]KeyState
 }
+
+const epochText = `SELECT epoch FROM recording_epoch WHERE id = 1`
 
 const agentStateText = `SELECT a.organization_id, a.id, a.external_id, a.archived_at IS NOT NULL OR o.archived_at IS NOT NULL, a.billing_model_id,
 	(SELECT MAX(v.id) FROM billing_model_versions v WHERE v.organization_id = a.organization_id AND v.billing_model_id = a.billing_model_id),
@@ -45,18 +54,26 @@ const userStateText = `SELECT id, organization_id, is_active, is_superuser, toke
 	WHERE id = ANY($1) AND archived_at IS NULL`
 
 // A key works while it and its owner do, in the organization it was made for.
-const keyStateText = `SELECT k.id, k.organization_id FROM api_keys k JOIN users u ON u.id = k.user_id
-	WHERE k.id = ANY($1) AND k.is_active AND k.archived_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
+const keyStateText = `SELECT k.id, k.organization_id, k.expires_at FROM api_keys k JOIN users u ON u.id = k.user_id
+	WHERE k.id = ANY($1) AND k.is_active AND k.archived_at IS NULL
 	AND u.is_active AND u.archived_at IS NULL AND u.organization_id = k.organization_id`
+
+// NewRecordingState is a state that knows of nothing.
+func NewRecordingState(epoch int64) RecordingState {
+	return RecordingState{epoch, map[xyra.AgentID]AgentState{}, map[xyra.UserID]UserState{}, map[xyra.APIKeyID]KeyState{}}
+}
 
 // State reads what recording needs of the named agents and callers, in one round trip.
 func (rec *Recording) State(ctx context.Context, agents []xyra.AgentID, users []xyra.UserID, keys []xyra.APIKeyID) (RecordingState, error) {
-	state := RecordingState{map[xyra.AgentID]AgentState{}, map[xyra.UserID]UserState{}, map[xyra.APIKeyID]xyra.OrganizationID{}}
-	steps := []*step{{name: "agent states", text: agentStateText, args: []any{int64s(agents)}, scan: func(r row) error {
-		a, err := scanAgentState(r)
-		state.Agents[a.Agent] = a
-		return err
-	}}}
+	state := NewRecordingState(0)
+	steps := []*step{{name: "epoch", text: epochText, scan: func(r row) error { return r.Scan(&state.Epoch) }}}
+	if len(agents) > 0 {
+		steps = append(steps, &step{name: "agent states", text: agentStateText, args: []any{int64s(agents)}, scan: func(r row) error {
+			a, err := scanAgentState(r)
+			state.Agents[a.Agent] = a
+			return err
+		}})
+	}
 	if len(users) > 0 {
 		steps = append(steps, &step{name: "user states", text: userStateText, args: []any{int64s(users)}, scan: func(r row) error {
 			var id xyra.UserID
@@ -67,15 +84,16 @@ func (rec *Recording) State(ctx context.Context, agents []xyra.AgentID, users []
 		}})
 	}
 	if len(keys) > 0 {
-		steps = append(steps, &step{name: "key states", text: keyStateText, args: []any{int64s(keys), rec.Now.UnixMicro()}, scan: func(r row) error {
+		steps = append(steps, &step{name: "key states", text: keyStateText, args: []any{int64s(keys)}, scan: func(r row) error {
 			var id xyra.APIKeyID
-			var organization xyra.OrganizationID
-			err := r.Scan(&id, &organization)
-			state.Keys[id] = organization
+			var k KeyState
+			err := r.Scan(&id, &k.Organization, instantOrNil{&k.Expires})
+			state.Keys[id] = k
 			return err
 		}})
 	}
-	return state, rec.run(ctx, "recording state", steps...)
+	err := rec.run(ctx, "recording state", steps...)
+	return state, err
 }
 
 func scanAgentState(r row) (a AgentState, err error) {

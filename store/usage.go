@@ -36,7 +36,7 @@ var agentActivityRows = newBulk("agent_activity", `ON CONFLICT (organization_id,
 
 // recordingTexts are all statements of the ingest path, for SQLite to prepare.
 func recordingTexts() []string {
-	texts := []string{agentStateText, userStateText, keyStateText, eventsByKeyText, periodTotalsText}
+	texts := []string{epochText, agentStateText, userStateText, keyStateText, eventsByKeyText, periodTotalsText}
 	for _, b := range []bulk{eventRows, hourRows, dayRows, periodRows, agentActivityRows, recordRows} {
 		texts = append(texts, b.texts()...)
 	}
@@ -59,18 +59,22 @@ type Rollups struct {
 // Commit adds to the rollups, notes which agents were active at Now, and commits. All lists must be in key order, so
 // that concurrent recordings never wait for each other in a circle.
 func (rec *Recording) Commit(ctx context.Context, add Rollups, seen []AgentSeen) error {
-	steps := rec.spanSteps("hour usage", hourRows, add.Hours)
-	steps = append(steps, rec.spanSteps("day usage", dayRows, add.Days)...)
-	steps = append(steps, rec.periodSteps(add.Periods)...)
+	return rec.commit(ctx, rec.addSteps(add, seen)...)
+}
+
+// addSteps are the statements that add to the rollups.
+func (rec *Recording) addSteps(add Rollups, seen []AgentSeen) []*step {
+	steps := spanSteps(rec.pg != nil, "hour usage", hourRows, add.Hours)
+	steps = append(steps, spanSteps(rec.pg != nil, "day usage", dayRows, add.Days)...)
+	steps = append(steps, periodSteps(rec.pg != nil, add.Periods)...)
 	var organizations, agents, at []int64
 	for _, s := range seen {
 		organizations, agents, at = append(organizations, int64(s.Organization)), append(agents, int64(s.Agent)), append(at, micros(rec.Now))
 	}
-	steps = append(steps, agentActivityRows.steps(rec.pg != nil, "agent activity", len(seen), organizations, agents, at)...)
-	return rec.commit(ctx, steps...)
+	return append(steps, agentActivityRows.steps(rec.pg != nil, "agent activity", len(seen), organizations, agents, at)...)
 }
 
-func (rec *Recording) spanSteps(name string, into bulk, spans []xyra.SpanUsage) []*step {
+func spanSteps(postgres bool, name string, into bulk, spans []xyra.SpanUsage) []*step {
 	var organization, agent, from, kind, count, charged []int64
 	var typ, currency, quantity, charge []string
 	for _, h := range spans {
@@ -79,10 +83,10 @@ func (rec *Recording) spanSteps(name string, into bulk, spans []xyra.SpanUsage) 
 		count, charged = append(count, h.Count), append(charged, h.ChargedCount)
 		quantity, charge = append(quantity, h.Quantity.Canonical()), append(charge, h.Charge.Canonical())
 	}
-	return into.steps(rec.pg != nil, name, len(spans), organization, agent, from, kind, typ, currency, count, charged, quantity, charge)
+	return into.steps(postgres, name, len(spans), organization, agent, from, kind, typ, currency, count, charged, quantity, charge)
 }
 
-func (rec *Recording) periodSteps(periods []xyra.PeriodUsage) []*step {
+func periodSteps(postgres bool, periods []xyra.PeriodUsage) []*step {
 	var organization, period, agent, version, component []int64
 	var currency, quantity, charge []string
 	for _, p := range periods {
@@ -90,7 +94,7 @@ func (rec *Recording) periodSteps(periods []xyra.PeriodUsage) []*step {
 		version, component, currency = append(version, int64(p.Version)), append(component, int64(p.Component)), append(currency, string(p.Currency))
 		quantity, charge = append(quantity, p.Quantity.Canonical()), append(charge, p.Charge.Canonical())
 	}
-	return periodRows.steps(rec.pg != nil, "period usage", len(periods), organization, period, agent, version, component, currency, quantity, charge)
+	return periodRows.steps(postgres, "period usage", len(periods), organization, period, agent, version, component, currency, quantity, charge)
 }
 
 const periodTotalsText = `SELECT quantity FROM usage_periods WHERE organization_id = $1 AND period = $2 AND agent_id = $3
@@ -99,7 +103,7 @@ const periodTotalsText = `SELECT quantity FROM usage_periods WHERE organization_
 // PeriodTotals reads the running quantities of usage rows and keeps the rows locked: prices that depend on the total
 // need it. Rows that do not exist yet are made, so that there is something to lock. Keys must be in key order.
 func (rec *Recording) PeriodTotals(ctx context.Context, keys []xyra.PeriodUsage) ([]money.Decimal, error) {
-	steps := rec.periodSteps(keys)
+	steps := periodSteps(rec.pg != nil, keys)
 	totals := make([]money.Decimal, len(keys))
 	for i, k := range keys {
 		steps = append(steps, &step{name: "period total", text: periodTotalsText,

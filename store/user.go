@@ -71,6 +71,9 @@ func (tx *Tx) InsertUser(ctx context.Context, u xyra.User) (xyra.UserID, error) 
 
 // UpdateUser writes every field but last_login and sets updated_at to now. A taken address violates a unique key.
 func (tx *Tx) UpdateUser(ctx context.Context, u xyra.User) error {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, "update user", `UPDATE users SET organization_id = $2, email = $3, email_key = $4, full_name = $5,
 		password_hash = $6, is_active = $7, is_superuser = $8, role = $9, token_version = $10, updated_at = $11 WHERE id = $1`,
 		u.ID, orNull(u.Organization), u.Email, u.EmailKey, u.FullName, u.PasswordHash, u.IsActive, u.IsSuperuser, u.Role, u.TokenVersion,
@@ -86,6 +89,9 @@ func (tx *Tx) UpdateLogin(ctx context.Context, id xyra.UserID, hash string) erro
 
 // DeleteUser archives: the row stays, its address is free again.
 func (tx *Tx) DeleteUser(ctx context.Context, id xyra.UserID) error {
+	if err := tx.advanceEpoch(ctx); err != nil {
+		return err
+	}
 	_, err := tx.exec(ctx, "archive user", `UPDATE users SET archived_at = $2, updated_at = $2 WHERE id = $1 AND archived_at IS NULL`, id, xyra.Micros(tx.Now))
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"xyra"
 	"xyra/money"
@@ -13,14 +14,14 @@ import (
 
 // entry is one draft on its way through a commit.
 type entry struct {
-	ticket *ticket
-	draft  *Draft
-	result *Result
-	event  xyra.Event
-	parts  []part
-	tiered []money.Decimal // the charges of tiered parts, by index of parts
-	twin   *entry          // an earlier entry of this batch under the same key
-	stored *xyra.Event     // what the database has had under the key since before this batch
+	ticket  *ticket
+	draft   *Draft
+	result  *Result
+	event   xyra.Event
+	parts   []part
+	charges []money.Decimal // of each part; those of tiered parts are computed under the lock of their total
+	twin    *entry          // an earlier entry of this batch under the same key
+	stored  *xyra.Event     // what the database has had under the key since before this batch
 }
 
 func (e *entry) key() store.EventKey {
@@ -40,8 +41,17 @@ func (r *Recorder) commit(tickets []*ticket) error {
 	if err != nil {
 		return err
 	}
+	if r.db.IsPostgres() {
+		if done, err := r.commitOnce(ctx, tickets, ids); done || err != nil {
+			return err
+		}
+	}
 	return r.db.Record(ctx, func(rec *store.Recording) error {
-		entries, err := r.admit(ctx, rec, tickets, ids)
+		state, err := r.state(ctx, rec, needsOf(tickets))
+		if err != nil {
+			return err
+		}
+		entries, err := r.admit(ctx, rec.Now, state, tickets, ids)
 		if err != nil || len(entries) == 0 && !keepsAnswer(tickets) {
 			return err
 		}
@@ -64,25 +74,24 @@ func (r *Recorder) commit(tickets []*ticket) error {
 	})
 }
 
-// admit reads what holds now and turns every draft that may be recorded into an event.
-func (r *Recorder) admit(ctx context.Context, rec *store.Recording, tickets []*ticket, ids []xyra.EventID) ([]*entry, error) {
-	state, err := rec.State(ctx, agentsOf(tickets), usersOf(tickets), keysOf(tickets))
-	if err != nil {
-		return nil, err
-	}
+// admit turns every draft that may be recorded, by what holds now, into an event.
+func (r *Recorder) admit(ctx context.Context, now time.Time, state store.RecordingState, tickets []*ticket, ids []xyra.EventID) ([]*entry, error) {
+	all := make([]entry, len(ids))
 	entries := make([]*entry, 0, len(ids))
 	next := 0
 	for _, t := range tickets {
 		for i := range t.drafts {
-			e := &entry{ticket: t, draft: &t.drafts[i], result: &t.results[i]}
+			e := &all[next]
+			*e = entry{ticket: t, draft: &t.drafts[i], result: &t.results[i]}
 			*e.result = Result{}
-			if refused, err := r.prepare(ctx, rec, state, e); err != nil {
+			if refused, err := r.prepare(ctx, now, state, e); err != nil {
 				return nil, err
 			} else if refused != nil {
 				e.result.Err = refused
 				continue
 			}
 			e.event.ID = ids[next]
+			e.result.Event = e.event
 			next++
 			entries = append(entries, e)
 		}
@@ -91,9 +100,9 @@ func (r *Recorder) admit(ctx context.Context, rec *store.Recording, tickets []*t
 }
 
 // prepare holds one draft against the state and prices its linear components. refused is the caller's fault, err ours.
-func (r *Recorder) prepare(ctx context.Context, rec *store.Recording, state store.RecordingState, e *entry) (refused, err error) {
+func (r *Recorder) prepare(ctx context.Context, now time.Time, state store.RecordingState, e *entry) (refused, err error) {
 	d := e.draft
-	agent, refused := mayRecord(state, e.ticket.caller, d.Agent)
+	agent, refused := mayRecord(state, e.ticket.caller, d.Agent, now)
 	if refused != nil {
 		return refused, nil
 	}
@@ -106,7 +115,7 @@ func (r *Recorder) prepare(ctx context.Context, rec *store.Recording, state stor
 		return nil, err
 	}
 	e.event = xyra.Event{Organization: agent.Organization, Kind: d.Kind, Agent: d.Agent, Type: d.Type, Quantity: d.Quantity, Currency: d.Currency,
-		Timestamp: d.Timestamp, RecordedAt: rec.Now, Period: xyra.PeriodOf(d.Timestamp, zone), Details: d.Details, Verified: d.Verified,
+		Timestamp: d.Timestamp, RecordedAt: now, Period: xyra.PeriodOf(d.Timestamp, zone), Details: d.Details, Verified: d.Verified,
 		Source: d.Source, IdempotencyKey: d.IdempotencyKey, Digest: d.Digest, RecordedBy: e.ticket.caller.Name()}
 	if d.Kind == xyra.Activity {
 		e.event.Currency = money.Currency(agent.Currency)
@@ -122,19 +131,43 @@ func (r *Recorder) prepare(ctx context.Context, rec *store.Recording, state stor
 	}
 	version := xyra.VersionAt(versions, d.Timestamp)
 	e.event.Version, e.parts = version.ID, parts(version, d.Kind, d.Type)
-	for _, p := range e.parts {
+	e.charges = make([]money.Decimal, len(e.parts))
+	for i, p := range e.parts {
 		if p.component.Linear() {
-			e.event.Charge = e.event.Charge.Add(pricing.Rate(p.component, d.Quantity))
+			e.charges[i] = pricing.Rate(p.component, d.Quantity)
+			e.event.Charge = e.event.Charge.Add(e.charges[i])
 		}
 	}
 	return nil, nil
 }
 
+// tieredParts tells whether a part of the price depends on the period's total.
+func (e *entry) tieredParts() bool {
+	return slices.ContainsFunc(e.parts, func(p part) bool { return !p.component.Linear() })
+}
+
+// sortByKey orders entries as they are inserted, so that recordings never wait for each other in a circle.
+func sortByKey(entries []*entry) {
+	slices.SortStableFunc(entries, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(a.event.Organization, b.event.Organization), cmp.Compare(a.event.Source, b.event.Source),
+			cmp.Compare(a.event.IdempotencyKey, b.event.IdempotencyKey))
+	})
+}
+
+func eventsOf(entries []*entry) []xyra.Event {
+	events := make([]xyra.Event, len(entries))
+	for i, e := range entries {
+		events[i] = e.event
+	}
+	return events
+}
+
 // mayRecord checks the caller as the database knows it now, with the texts of the HTTP wall, then the agent.
-func mayRecord(state store.RecordingState, caller xyra.Caller, id xyra.AgentID) (store.AgentState, error) {
+func mayRecord(state store.RecordingState, caller xyra.Caller, id xyra.AgentID, now time.Time) (store.AgentState, error) {
 	organization, superuser := caller.Organization, false
 	if caller.IsKey() {
-		if of, usable := state.Keys[caller.Key]; !usable || of != caller.Organization {
+		key, usable := state.Keys[caller.Key]
+		if !usable || key.Organization != caller.Organization || key.Expires != nil && !now.Before(*key.Expires) {
 			return store.AgentState{}, xyra.Unauthenticated("Could not validate credentials")
 		}
 	} else {
@@ -177,41 +210,38 @@ func withoutTwins(entries []*entry) []*entry {
 
 // insert stores the entries in order of organization and key and returns those that were not known before.
 func (r *Recorder) insert(ctx context.Context, rec *store.Recording, entries []*entry) ([]*entry, error) {
-	slices.SortStableFunc(entries, func(a, b *entry) int {
-		return cmp.Or(cmp.Compare(a.event.Organization, b.event.Organization), cmp.Compare(a.event.Source, b.event.Source),
-			cmp.Compare(a.event.IdempotencyKey, b.event.IdempotencyKey))
-	})
+	sortByKey(entries)
 	tiered := tieredKeys(entries)
 	if len(tiered) > 0 {
-		known, err := r.known(ctx, rec, entries) // a repeat must not move the running total
+		stored, err := storedUnder(ctx, rec, entries) // a repeat must not move the running total
 		if err != nil {
 			return nil, err
 		}
-		entries = replay(entries, known)
+		entries = replay(entries, stored)
 		if err := chargeTiered(ctx, rec, entries); err != nil {
 			return nil, err
 		}
 	}
-	events := make([]xyra.Event, len(entries))
-	for i, e := range entries {
-		e.result.Event, events[i] = e.event, e.event
+	for _, e := range entries {
+		e.result.Event = e.event
 	}
-	inserted, err := rec.InsertEvents(ctx, events)
-	if err != nil || inserted == int64(len(events)) {
+	inserted, err := rec.InsertEvents(ctx, eventsOf(entries))
+	if err != nil || inserted == int64(len(entries)) {
 		return entries, err
 	}
 	if len(tiered) > 0 {
 		return nil, store.ErrAgain
 	}
-	known, err := r.known(ctx, rec, entries)
+	r.known.sawRepeat(true)
+	stored, err := storedUnder(ctx, rec, entries)
 	if err != nil {
 		return nil, err
 	}
-	return replay(entries, known), nil
+	return replay(entries, stored), nil
 }
 
-// known reads which of the entries' keys the database has, other than by the entries themselves.
-func (r *Recorder) known(ctx context.Context, rec *store.Recording, entries []*entry) (map[store.EventKey]xyra.Event, error) {
+// storedUnder reads the events that the database has under the entries' keys, the entries themselves included.
+func storedUnder(ctx context.Context, rec *store.Recording, entries []*entry) (map[store.EventKey]xyra.Event, error) {
 	var keys []store.EventKey
 	for _, e := range entries {
 		if e.event.IdempotencyKey != "" {

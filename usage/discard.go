@@ -31,14 +31,14 @@ type discardedState struct {
 
 // discard answers drafts as a commit would, prices included, and keeps nothing.
 func (r *Recorder) discard(ctx context.Context, t *ticket) ([]Result, error) {
-	rec := &store.Recording{Now: r.db.Now()}
+	now := r.db.Now()
 	for i := range t.drafts {
-		state, err := r.discarded.state(ctx, r.db, rec.Now, t.caller, t.drafts[i].Agent)
+		state, err := r.discarded.state(ctx, r.db, now, t.caller, t.drafts[i].Agent)
 		if err != nil {
 			return nil, err
 		}
 		e := &entry{ticket: t, draft: &t.drafts[i], result: &t.results[i]}
-		refused, err := r.prepare(ctx, rec, state, e)
+		refused, err := r.prepare(ctx, now, state, e)
 		if err != nil {
 			return nil, err
 		}

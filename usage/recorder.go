@@ -32,6 +32,7 @@ type Recorder struct {
 	db     *store.DB
 	log    *slog.Logger
 	prices priceBook
+	known  known
 	queue  queue
 	watch  func(Commit)
 	done   sync.WaitGroup

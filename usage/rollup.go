@@ -99,7 +99,7 @@ func rollups(entries []*entry) (store.Rollups, []store.AgentSeen) {
 	var seen []store.AgentSeen
 	s := newSums()
 	for _, e := range entries {
-		s.add(e.event, e.parts, e.charges())
+		s.add(e.event, e.parts, e.charges)
 		if e.event.Kind == xyra.Activity {
 			seen = append(seen, store.AgentSeen{Organization: e.event.Organization, Agent: e.event.Agent})
 		}
@@ -108,19 +108,6 @@ func rollups(entries []*entry) (store.Rollups, []store.AgentSeen) {
 		return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Agent, b.Agent))
 	})
 	return s.sorted(), slices.Compact(seen)
-}
-
-// charges are what each part of an entry charges: tiered ones were computed under the lock of their total.
-func (e *entry) charges() []money.Decimal {
-	list := make([]money.Decimal, len(e.parts))
-	for i, p := range e.parts {
-		if p.component.Linear() {
-			list[i] = pricing.Rate(p.component, e.event.Quantity)
-		} else {
-			list[i] = e.tiered[i]
-		}
-	}
-	return list
 }
 
 func (e *entry) periodKey(p part) periodKey {
@@ -157,15 +144,14 @@ func chargeTiered(ctx context.Context, rec *store.Recording, entries []*entry) e
 		totals[periodKey{k.Organization, k.Period, k.Agent, k.Version, k.Component, k.Currency}] = locked[i]
 	}
 	for _, e := range entries {
-		e.tiered = make([]money.Decimal, len(e.parts))
 		for i, p := range e.parts {
 			if p.component.Linear() {
 				continue
 			}
 			k := e.periodKey(p)
-			e.tiered[i] = pricing.Charge(p.component, totals[k], e.event.Quantity)
+			e.charges[i] = pricing.Charge(p.component, totals[k], e.event.Quantity)
 			totals[k] = totals[k].Add(e.event.Quantity)
-			e.event.Charge = e.event.Charge.Add(e.tiered[i])
+			e.event.Charge = e.event.Charge.Add(e.charges[i])
 		}
 	}
 	return nil

@@ -127,6 +127,14 @@ CREATE TABLE agent_activity (
 	PRIMARY KEY (organization_id, agent_id)
 );
 
+-- Counts the changes to what recordings read of agents, prices and callers: as long as it stands still, what a process
+-- remembers of them is true.
+CREATE TABLE recording_epoch (
+	id BIGINT PRIMARY KEY,
+	epoch BIGINT NOT NULL
+);
+INSERT INTO recording_epoch (id, epoch) VALUES (1, 1);
+
 -- Append only. No foreign keys: the recorder reads agent and version in the same transaction, rows are archived and
 -- never deleted, and a key check per row costs more than the row.
 CREATE TABLE events (
