@@ -106,7 +106,7 @@ func (db *DB) distribute(ctx context.Context) error {
 	if node != 0 {
 		return ErrWorkerNode
 	}
-	// The calls themselves stay outside of this transaction: each makes shards over connections of its own.
+	// Each table is spread by a transaction of its own: one that is large has its rows copied, and keeps none waiting.
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin distribution: %w", err)
@@ -140,16 +140,29 @@ func (db *DB) distributeTables(ctx context.Context) error {
 			continue
 		}
 		if t.placement == reference {
-			if _, err := db.exec(ctx, "reference table "+t.name, `SELECT create_reference_table($1::text::regclass)`, t.name); err != nil {
-				return err
-			}
-			continue
+			err = db.spread(ctx, t.name, `SELECT create_reference_table($1::text::regclass)`, t.name)
+		} else {
+			err = db.spread(ctx, t.name, `SELECT create_distributed_table($1::text::regclass, 'organization_id', colocate_with => $2)`, t.name, beside)
+			beside = t.name
 		}
-		if _, err := db.exec(ctx, "distribute "+t.name, `SELECT create_distributed_table($1::text::regclass, 'organization_id', colocate_with => $2)`,
-			t.name, beside); err != nil {
+		if err != nil {
 			return err
 		}
-		beside = t.name
 	}
 	return nil
+}
+
+// keepLocal keeps Citus from managing tables by itself because they reference a reference table. Up to version 12.1 it
+// cannot turn such a table into a reference table afterwards if it has an identity column, see
+// https://github.com/citusdata/citus/issues/7036. Without Citus the setting means nothing.
+const keepLocal = `SET LOCAL citus.enable_local_reference_table_foreign_keys TO off`
+
+func (db *DB) spread(ctx context.Context, table, text string, args ...any) error {
+	return db.Tx(ctx, func(tx *Tx) error {
+		if _, err := tx.exec(ctx, "keep local tables", keepLocal); err != nil {
+			return err
+		}
+		_, err := tx.exec(ctx, "spread "+table, text, args...)
+		return err
+	})
 }

@@ -104,6 +104,10 @@ func migrationSteps(d *dialect) ([]*goose.Migration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
 	}
+	var before string
+	if d.postgres {
+		before = keepLocal + ";\n"
+	}
 	texts := map[int64][]string{}
 	sort.Slice(names, func(i, j int) bool { return len(names[i]) < len(names[j]) }) // "0001_x.sql" before "0001_x.sqlite.sql"
 	for _, name := range names {
@@ -124,7 +128,7 @@ func migrationSteps(d *dialect) ([]*goose.Migration, error) {
 	steps := make([]*goose.Migration, 0, len(texts))
 	for version, parts := range texts {
 		run := func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, strings.Join(parts, "\n"))
+			_, err := tx.ExecContext(ctx, before+strings.Join(parts, "\n"))
 			return err
 		}
 		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{RunTx: run}, nil))

@@ -27,12 +27,13 @@ import (
 	"xyra/store/storetest"
 )
 
-// everyNode are the statements that may ask all nodes of a cluster, by what they contain. None of them locks rows, none is
-// of a request.
+// everyNode are the statements that may ask all nodes of a cluster, by what they contain. None of them locks rows, and
+// none is of a request of an organization.
 var everyNode = map[string]string{
 	"SELECT organization_id, sequence FROM invoice_sequences":                                        "verify walks all organizations",
 	"SELECT organization_id, sequence, hash FROM audit_heads ORDER BY":                               "verify walks all organizations",
 	"SELECT organization_id, id FROM webhook_deliveries\n\t\tWHERE created_at <= $1 ORDER":           "the job that cleans up",
+	"FROM audit_entries WHERE at >= $1 AND at <= $2 ORDER BY":                                        "superusers read the audit log of all organizations",
 	"SELECT id FROM invoices\n\t\tWHERE status = 'pending'":                                          "the job that marks overdue invoices",
 	"SELECT organization_id, caller, key FROM idempotency_records\n\t\tWHERE created_at <= $1 ORDER": "the job that cleans up",
 }
