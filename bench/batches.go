@@ -55,7 +55,7 @@ func (b *bench) compareBatches(ctx context.Context, d *database) error {
 	}
 	rows := rowsTask{URL: d.url, Connections: batchClients, Each: batchEach, Rows: batchEvents}
 	against, goal := "copy", "0.55"
-	bare := &rival{name: "bare COPY"}
+	bare := &rival{name: "bare COPY", database: d}
 	if !d.isPostgres() {
 		against, goal, bare.name = "raw", "0.70", "bare transactions"
 		rows.Like, rows.Path, rows.Connections, rows.Each = d.path(), d.path()+"-bare", 1, batchClients*batchEach
@@ -66,11 +66,20 @@ func (b *bench) compareBatches(ctx context.Context, d *database) error {
 		if err := b.turn(ctx, ours, task); err != nil {
 			return err
 		}
+		_, before, err := bare.cpu()
+		if err != nil {
+			return err
+		}
 		result, err := role[loadResult](ctx, against, rows)
 		if err != nil {
 			return err
 		}
-		bare.rounds = append(bare.rounds, round{loadResult: result})
+		_, after, err := bare.cpu()
+		if err != nil {
+			return err
+		}
+		all := time.Duration(max(result.All, 1))
+		bare.rounds = append(bare.rounds, round{result, result.CPU / all, (after - before) / all})
 	}
 	what := fmt.Sprintf("batches of 10,000, %s, events", d.name)
 	b.compareTwo(what, countEvents(ours), countEvents(bare), ours.name+" / "+bare.name, goal)

@@ -27,6 +27,7 @@ type options struct {
 	against        string
 	database       string
 	connections    string
+	page           string
 }
 
 // sections are the parts of the measurement, in the order of the table.
@@ -77,6 +78,7 @@ func benchRole(ctx context.Context) error {
 	flag.StringVar(&o.against, "against", "", "another built xyra: section builds compares single posts of both")
 	flag.StringVar(&o.database, "database", "", "SQLite or PostgreSQL alone; both by default")
 	flag.StringVar(&o.connections, "connections", "64,256", "connections of single posts, with commas")
+	flag.StringVar(&o.page, "page", "", "a page such as docs/benchmarks.md whose last section is replaced by the table; none by default")
 	long := flag.Bool("long", false, "reads over 10,000,000 events on PostgreSQL and 2,000,000 on SQLite")
 	flag.Parse()
 	if *long {
@@ -95,7 +97,10 @@ func benchRole(ctx context.Context) error {
 		}
 	}
 	b.table.print(os.Stdout)
-	return b.close()
+	if o.page != "" {
+		err = b.table.write(o.page)
+	}
+	return errors.Join(err, b.close())
 }
 
 // task reads a role's task.

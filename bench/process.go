@@ -30,18 +30,21 @@ type server struct {
 const ticksPerSecond = 100
 
 // cpuOf is the processor time that a process has used, user and system.
-func cpuOf(pid int) (time.Duration, error) {
+func cpuOf(pid int) (time.Duration, error) { return ticksOf(pid, 11, 13) }
+
+// ticksOf adds up fields of a process's line in /proc, counted from the one behind its name.
+func ticksOf(pid, from, to int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
 	_, after, _ := bytes.Cut(text, []byte(") ")) // the name before may hold spaces
 	words := strings.Fields(string(after))
-	if len(words) < 14 {
+	if len(words) < to {
 		return 0, fmt.Errorf("/proc/%d/stat is short", pid)
 	}
 	var ticks int64
-	for _, word := range words[11:13] {
+	for _, word := range words[from:to] {
 		n, err := strconv.ParseInt(word, 10, 64)
 		if err != nil {
 			return 0, err
@@ -51,9 +54,9 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }
 
-// childrenCPU is the processor time of a process and of the children it has now.
+// childrenCPU is the processor time of a process and of its children, those that have ended included.
 func childrenCPU(pid int) (time.Duration, error) {
-	sum, err := cpuOf(pid)
+	sum, err := ticksOf(pid, 11, 15)
 	if err != nil {
 		return 0, err
 	}

@@ -189,7 +189,7 @@ func makeLike(ctx context.Context, db *sql.DB, like string) error {
 
 // timed runs the connections of a task side by side and writes the result as the load generator would. work calls
 // between when it is ready, and after every transaction.
-func timed(t rowsTask, work func(connection int, between func()) error) error {
+func timed(t rowsTask, work func(connection int, between func()) error) (err error) {
 	var mu sync.Mutex
 	var latency histogram
 	var began time.Time
@@ -221,7 +221,8 @@ func timed(t rowsTask, work func(connection int, between func()) error) error {
 	close(ready)
 	group.Wait()
 	r := loadResult{Answers: latency.total, All: latency.total, Elapsed: time.Since(began), P50: latency.quantile(50), P99: latency.quantile(99)}
-	return errors.Join(errors.Join(faults...), writeAnswer(os.Stdout, r))
+	r.CPU, err = cpuOf(os.Getpid())
+	return errors.Join(errors.Join(faults...), err, writeAnswer(os.Stdout, r))
 }
 
 func writeAnswer(w io.Writer, r loadResult) error { return json.NewEncoder(w).Encode(r) }

@@ -98,6 +98,25 @@ func (t *table) print(w io.Writer) {
 	}
 }
 
+// lastSection is the heading above the table in a page.
+const lastSection = "## The last table\n"
+
+// write replaces the table of a page.
+func (t *table) write(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, _, found := strings.Cut(string(text), lastSection)
+	if !found {
+		return fmt.Errorf("%s has no section %q", path, strings.TrimSpace(lastSection))
+	}
+	var page strings.Builder
+	page.WriteString(before + lastSection + "\n")
+	t.print(&page)
+	return os.WriteFile(path, []byte(page.String()), 0o644)
+}
+
 // machine is the name of the machine's processor where the system tells it.
 func machine() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
