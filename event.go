@@ -66,3 +66,10 @@ type Event struct {
 	Version        VersionID // 0: no model
 	RecordedBy     string    // Caller.Name
 }
+
+// SourceImport is the Source of events that another program had recorded and charged before they came here.
+const SourceImport = "import-xyra"
+
+// Imported tells whether another program recorded the event: its charge is that program's, whatever our prices say. Events
+// that a caller sends with the same source have a key.
+func (e Event) Imported() bool { return e.Source == SourceImport && e.IdempotencyKey == "" }

@@ -1,8 +1,12 @@
 package xyra
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"xyra/money"
@@ -40,10 +44,16 @@ type Invoice struct {
 	PaymentMethod *string
 	PaymentDate   *time.Time
 	Stripe        StripeReferences
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
 	Parties       Parties // none on invoices from before they were kept
 	Lines         []Line  // empty in lists
+	InvoiceOrigin
+}
+
+// InvoiceOrigin says when the row of an invoice was made and changed, and whether another program had issued it before.
+type InvoiceOrigin struct {
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Imported  []byte // Digest at the import of an invoice that another program issued; nil for our own
 }
 
 // StripeReferences are the names Stripe has for an invoice.
@@ -75,8 +85,15 @@ func (i Invoice) Total() money.Decimal { return i.Amount.Add(i.TaxAmount) }
 func (i Invoice) Final() bool { return i.Status == InvoicePaid || i.Status == InvoiceCancelled }
 
 // Check proves that the lines are rounded as written and add up to the amount. It runs before an invoice is saved and
-// after it is loaded with lines; an invoice that fails is neither saved nor shown.
+// after it is loaded with lines; an invoice that fails is neither saved nor shown. One that another program issued is a
+// document: its sums are that program's, and what is proved is that they are still those which were imported.
 func (i Invoice) Check() error {
+	if i.Imported != nil {
+		if !bytes.Equal(i.Digest(), i.Imported) {
+			return fmt.Errorf("invoice %s: its amounts or lines are no longer those that were imported", i.Number)
+		}
+		return nil
+	}
 	sum := money.Decimal{}
 	for n, line := range i.Lines {
 		if want := i.Currency.Round(line.Quantity.Mul(line.UnitPrice)); !want.Equal(line.Amount) {
@@ -88,6 +105,22 @@ func (i Invoice) Check() error {
 		return fmt.Errorf("invoice %s: amount %s is not the sum of its lines (%s)", i.Number, i.Amount, sum)
 	}
 	return nil
+}
+
+// Digest is SHA-256 over what never changes on an invoice: number, currency, amounts and lines.
+func (i Invoice) Digest() []byte {
+	h := sha256.New()
+	part := func(texts ...string) {
+		for _, text := range texts {
+			h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
+			h.Write([]byte(text))
+		}
+	}
+	part(i.Number, string(i.Currency), i.Amount.Canonical(), i.TaxAmount.Canonical())
+	for _, l := range i.Lines {
+		part(strconv.FormatInt(l.ID, 10), l.Description, l.ItemType, l.Quantity.Canonical(), l.UnitPrice.Canonical(), l.Amount.Canonical())
+	}
+	return h.Sum(nil)
 }
 
 // BilledUsage is the part of a usage row that one line of an invoice bills. Cancelling the invoice gives it back.

@@ -12,12 +12,12 @@ import (
 
 const invoiceColumns = `organization_id, id, number, sequence, period, currency, status, amount, tax_amount, issue_date,
 	due_date, notes, metadata, payment_method, payment_date, stripe_invoice_id, stripe_checkout_session_id,
-	stripe_payment_link, created_at, updated_at, parties`
+	stripe_payment_link, created_at, updated_at, parties, imported`
 
 func scanInvoice(r row) (i xyra.Invoice, err error) {
 	err = r.Scan(&i.Organization, &i.ID, &i.Number, &i.Sequence, &i.Period, &i.Currency, &i.Status, &i.Amount, &i.TaxAmount,
 		instant{&i.IssueDate}, instant{&i.DueDate}, &i.Notes, object{&i.Metadata}, &i.PaymentMethod, instantOrNil{&i.PaymentDate},
-		&i.Stripe.Invoice, &i.Stripe.CheckoutSession, &i.Stripe.PaymentLink, instant{&i.CreatedAt}, instant{&i.UpdatedAt}, parsed{&i.Parties})
+		&i.Stripe.Invoice, &i.Stripe.CheckoutSession, &i.Stripe.PaymentLink, instant{&i.CreatedAt}, instant{&i.UpdatedAt}, parsed{&i.Parties}, &i.Imported)
 	return i, err
 }
 
@@ -145,13 +145,12 @@ const rowsAtOnce = 100
 
 func (tx *Tx) insertLines(ctx context.Context, i xyra.Invoice) error {
 	const columns = 13
-	now := xyra.Micros(tx.Now)
 	for from := 0; from < len(i.Lines); from += rowsAtOnce {
 		lines := i.Lines[from:min(from+rowsAtOnce, len(i.Lines))]
 		args := make([]any, 0, columns*len(lines))
 		for _, l := range lines {
 			args = append(args, i.Organization, i.ID, l.ID, l.Description, l.Quantity, l.UnitPrice, l.Amount, l.ItemType,
-				l.ReferenceID, l.ReferenceType, textOrNil(l.Metadata), now, now)
+				l.ReferenceID, l.ReferenceType, textOrNil(l.Metadata), xyra.Micros(l.CreatedAt), xyra.Micros(l.UpdatedAt))
 		}
 		if _, err := tx.exec(ctx, "insert invoice lines", `INSERT INTO invoice_lines (organization_id, invoice_id, id, description,
 			quantity, unit_price, amount, item_type, reference_id, reference_type, metadata, created_at, updated_at)
