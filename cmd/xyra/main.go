@@ -29,6 +29,7 @@ type program struct {
 	Demo        demoCommand        `cmd:"" help:"Bill a real month: 19,366 requests of a language model through the API, one invoice, then a server to look around in."`
 	Import      importCommand      `cmd:"" help:"Record the events of a .csv or .ndjson file through a running server; can be repeated safely."`
 	Copy        copyCommand        `cmd:"" help:"Move an installation from SQLite to an empty PostgreSQL database."`
+	ImportXyra  importXyraCommand  `cmd:"" name:"import-xyra" help:"Move an existing deployment of the Python program over: read its PostgreSQL database into this one and compare the totals."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema to this version and end. serve does so by itself."`
 	Verify      verifyCommand      `cmd:"" help:"Recompute every charge, sum, invoice and audit chain from the raw rows; differences are named and end with code 1."`
 	Backup      backupCommand      `cmd:"" help:"Copy the SQLite database to a new file while the server runs, and prove the copy."`
