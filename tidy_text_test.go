@@ -59,6 +59,7 @@ var placeless = map[string]string{
 	"store/apikey.go:Reader.APIKeyAnywhere":                  "superusers read by id",
 	"store/apikey.go:Tx.UpdateAPIKeysDisabled":               "a user's keys end in every organization",
 	"store/apikey.go:Tx.UpdateAPIKeysUsed":                   "one write for the keys of all organizations",
+	"store/auditlog.go:Reader.AuditEntries":                  "superusers read the log of all organizations",
 	"store/billingmodel.go:Reader.BillingModelAnywhere":      "superusers read by id",
 	"store/idempotency.go:Tx.DeleteIdempotencyRecordsBefore": "a job looks for the old ones of all organizations",
 	"store/webhook.go:Reader.WebhookEndpointAnywhere":        "superusers read by id",
