@@ -23,7 +23,7 @@ func (s *Server) eventListRoutes() []*route {
 type eventListIn struct {
 	Agent    int64
 	Type     *string
-	From, To time.Time
+	From, To Opt[time.Time]
 	After    Opt[string]
 	Limit    int64
 }
@@ -68,7 +68,7 @@ func (s *Server) outcomes(c *call, in *eventListIn) (outcomePageOut, error) {
 
 // eventPage reads one event more than it shows, to know whether there is a next page.
 func eventPage[T any](c *call, in *eventListIn, kind xyra.EventKind, show func(xyra.Event) T) (eventList[T], error) {
-	filter := store.EventFilter{Type: in.Type, From: in.From, To: in.To}
+	filter := store.EventFilter{Type: in.Type, From: in.From.Ptr(), To: in.To.Ptr()}
 	if in.After.Set {
 		cursor, ok := parseCursor(in.After.Value)
 		if !ok {

@@ -104,3 +104,14 @@ func TestEventLists_AnswerAsOtherReadsOfAnAgent(t *testing.T) {
 		m.refused("/agents/"+m.agent+"/activities", m.admin, 404, "Agent not found")
 	})
 }
+
+// The first instant of all is a bound like any other.
+func TestEventLists_BoundsMayBeTheFirstInstant(t *testing.T) {
+	eachMarket(t, func(t *testing.T, m market) {
+		m.event(m.agent, "activities", `{"activity_type":"call"}`)
+		first := m.event(m.agent, "activities", `{"activity_type":"call","timestamp":"0001-01-01"}`)
+		m.wants("/agents/"+m.agent+"/activities?to=0001-01-01T00:00:00Z", "", `{"items":[{"activity_type":"call","activity_metadata":null,"id":`+first+`,"agent_id":`+m.agent+
+			`,"timestamp":"0001-01-01T00:00:00Z","idempotency_key":null,"quantity":1.0,"charge":0.5}],"next":null}`)
+		m.wants("/agents/"+m.agent+"/costs?to=0001-01-01", "items", "[]")
+	})
+}

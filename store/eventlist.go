@@ -15,10 +15,10 @@ type EventCursor struct {
 	ID        xyra.EventID
 }
 
-// EventFilter narrows an agent's list of events. Zero times and a nil Type or After are no bounds.
+// EventFilter narrows an agent's list of events. What is nil is no bound.
 type EventFilter struct {
 	Type     *string
-	From, To time.Time // both inclusive
+	From, To *time.Time // both inclusive
 	After    *EventCursor
 }
 
@@ -26,11 +26,11 @@ type EventFilter struct {
 func (r Reader) AgentEvents(ctx context.Context, organization xyra.OrganizationID, agent xyra.AgentID, kind xyra.EventKind, f EventFilter, limit int64) ([]xyra.Event, error) {
 	from, to, id := int64(math.MinInt64), int64(math.MaxInt64), int64(math.MaxInt64)
 	last := to
-	if !f.From.IsZero() {
-		from = xyra.Micros(f.From)
+	if f.From != nil {
+		from = xyra.Micros(*f.From)
 	}
-	if !f.To.IsZero() {
-		to = xyra.Micros(f.To)
+	if f.To != nil {
+		to = xyra.Micros(*f.To)
 	}
 	if f.After != nil {
 		last, id = xyra.Micros(f.After.Timestamp), int64(f.After.ID)
