@@ -36,6 +36,7 @@ var postings = map[string]posting{
 	"/invoices/{invoice_id}/payments":                {"/invoices/{+invoice}/payments", `{"amount":9,"payment_method":"bank"}`, "root", `{"amount":1,"payment_method":"cash"}`},
 	"/invoices/{invoice_id}/credits":                 {"/invoices/{+invoice}/credits", `{}`, "root", `{"amount":1}`},
 	"/invoices/{invoice_id}/checkout":                {"/invoices/{+invoice}/checkout", "", "root", ""},
+	"/invoices/{invoice_id}/mail":                    {"/invoices/{+invoice}/mail", "", "root", ""},
 	"/api-keys":                                      {"/api-keys", `{"name":"n"}`, "ownadmin", `{"name":"m"}`},
 	"/api-keys/{api_key_id}/deactivate":              {"/api-keys/{+apikey}/deactivate", "", "ownmember", ""},
 	"/webhook-endpoints":                             {"/webhook-endpoints", `{"url":"https://hooks.example.com/1","event_types":["invoice.paid"]}`, "ownadmin", `{"url":"https://hooks.example.com/2","event_types":["invoice.paid"]}`},
@@ -75,7 +76,7 @@ func TestIdempotency_RepeatsHaveOneEffect(t *testing.T) {
 			key := "key of " + strings.ReplaceAll(route, "{", "")
 			key = strings.ReplaceAll(key, " ", "_")
 			first := st.keyed(path, p.caller, body, key)
-			if first.Code != http.StatusOK && route != "/invoices/{invoice_id}/checkout" || isReplay(first) {
+			if first.Code != http.StatusOK && !strings.HasSuffix(route, "/checkout") && !strings.HasSuffix(route, "/mail") || isReplay(first) {
 				st.t.Errorf("%s: %d %s", route, first.Code, first.Body)
 			}
 			before := st.fingerprint()

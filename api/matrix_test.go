@@ -34,7 +34,6 @@ const (
 	newHook  = "403 Not enough permissions to create webhook endpoints for this organization"
 	seeAudit = "403 Not enough permissions to access the audit log of this organization"
 	held     = "403 Organization is suspended"
-	drawn    = "501" // until invoices are drawn
 )
 
 // A row says what six callers are answered who ask for the objects of one organization: the platform's superuser, the
@@ -113,7 +112,10 @@ var matrix = []row{
 	{"PUT /invoices/{invoice_id}", "/invoices/{invoice}", `{"notes":"{unique}"}`, ok, denied, denied, denied, denied, denied},
 	{"POST /invoices/{invoice_id}/cancel", "/invoices/{+invoice}/cancel", "", ok, denied, denied, denied, denied, denied},
 	{"POST /invoices/{invoice_id}/pay", "/invoices/{+invoice}/pay", `{"payment_method":"bank"}`, ok, denied, denied, denied, denied, denied},
-	{"GET /invoices/{invoice_id}/pdf", "/invoices/{invoice}/pdf", "", drawn, drawn, drawn, noBill, drawn, noBill},
+	{"GET /invoices/{invoice_id}/pdf", "/invoices/{invoice}/pdf", "", ok, ok, ok, noBill, ok, noBill},
+	{"GET /invoices/{invoice_id}/html", "/invoices/{invoice}/html", "", ok, ok, ok, noBill, ok, noBill},
+	{"GET /invoices/{invoice_id}/lines.csv", "/invoices/{invoice}/lines.csv", "", ok, ok, ok, noBill, ok, noBill},
+	{"POST /invoices/{invoice_id}/mail", "/invoices/{+invoice}/mail", "", "400", denied, denied, denied, denied, denied}, // no mail server
 	{"GET /invoices/{invoice_id}/payments", "/invoices/{invoice}/payments", "", ok, denied, denied, denied, denied, denied},
 	{"POST /invoices/{invoice_id}/payments", "/invoices/{+invoice}/payments", `{"amount":9,"payment_method":"bank"}`, ok, denied, denied, denied, denied, denied},
 	{"POST /invoices/{invoice_id}/credits", "/invoices/{+invoice}/credits", `{}`, ok, denied, denied, denied, denied, denied}, // of what was paid too much just before

@@ -42,7 +42,7 @@ type home map[string]string
 func eachStage(t *testing.T, f func(st *stage)) {
 	t.Helper()
 	storetest.EachTarget(t, func(t *testing.T, target store.Options) {
-		f(newStage(t, target, Options{Docs: true, WebhookSecret: "whsec_stage", CORSOrigins: []string{"https://console.example"}}))
+		f(newStage(t, target, Options{Docs: true, WebhookSecret: "whsec_stage", Print: printPDF, CORSOrigins: []string{"https://console.example"}}))
 	})
 }
 
