@@ -13,7 +13,7 @@ import (
 )
 
 // leaks are words of what lies behind the API; no answer shows them.
-var leaks = regexp.MustCompile(`(?i)sqlite|postgres|pq:|pgx|sqlstate|syntax error at|goroutine|panic|runtime error|\.go:\d|/work/|xyra\.|strictjson|internal server error`)
+var leaks = regexp.MustCompile(`(?i)sqlite|postgres|pq:|pgx|sqlstate|syntax error at|goroutine|panic|runtime error|\.go:\d|/(home|root|tmp|usr|var)/|xyra\.|strictjson|internal server error`)
 
 // refusedWell tells what is wrong with a refusal; "" is nothing. It is 4xx, JSON, a detail and nothing else.
 func refusedWell(w *httptest.ResponseRecorder) string {
