@@ -51,6 +51,10 @@ func TestPaper_FormsAreServedPrivately(t *testing.T) {
 		if policy := page.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") || strings.Contains(policy, "unsafe") {
 			t.Errorf("policy %q", policy)
 		}
+		style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(page.Body.String())
+		if len(style) != 2 || style[1] != invoiceStyle {
+			t.Error("the page's style is not the one that its policy lets in")
+		}
 		if !strings.Contains(page.Body.String(), "1,00\u00a0$") {
 			t.Errorf("amounts are not German: %s", page.Body)
 		}
