@@ -74,7 +74,7 @@ func (im *importer) invoices(ctx context.Context) error {
 }
 
 func (im *importer) invoice(ctx context.Context, r record, lines []record) error {
-	i := invoice(r, lines, im.totals, im.options.Now)
+	i := invoice(r, lines, im.totals)
 	bills := store.PeriodCurrency{Period: i.Period, Currency: i.Currency}
 	if first := im.covered[bills]; first != nil && i.Status != xyra.InvoiceCancelled {
 		im.say.note("%s (%s) bills %s like %s: it counts as written by hand", r.name(), i.Number, i.Period, first.invoice.Number)
@@ -224,8 +224,10 @@ func (im *importer) record(ctx context.Context, kind xyra.EventKind, rows []reco
 func (im *importer) event(kind xyra.EventKind, r record) xyra.Event {
 	e := xyra.Event{Organization: im.org.ID, Kind: kind, ID: xyra.EventID(r.number("id")), Agent: xyra.AgentID(r.number("agent_id")),
 		Details: r.json("details", '{'), Source: xyra.SourceImport, RecordedBy: recordedBy}
-	created := r.timeOr("created_at", im.options.Now)
-	e.Timestamp = r.timeOr("timestamp", created)
+	created := r.timeOr("created_at", unknownTime)
+	if e.Timestamp = r.timeOr("timestamp", created); e.Timestamp.Equal(unknownTime) {
+		im.say.note("%s has no time: it counts as of 1970", r.name())
+	}
 	e.RecordedAt = r.timeOr("created_at", e.Timestamp)
 	e.Period = xyra.PeriodOf(e.Timestamp, im.zone)
 	switch kind {

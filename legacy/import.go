@@ -14,9 +14,8 @@ import (
 
 // Options say how to import.
 type Options struct {
-	Merge bool      // also into a store that holds what the source does not have
-	Dry   bool      // do everything, keep nothing
-	Now   time.Time // for rows that have no time
+	Merge bool // also into a store that holds what the source does not have
+	Dry   bool // do everything, keep nothing
 }
 
 // ErrForeign means that the store holds organizations or users that the source does not have.
@@ -248,7 +247,7 @@ func (im *importer) platform(ctx context.Context) error {
 
 // organization imports one with all it has.
 func (im *importer) organization(ctx context.Context) error {
-	im.org = organization(im.row, im.options.Now)
+	im.org = organization(im.row)
 	im.part.Organization, im.part.Name = im.org.ID, im.org.Name
 	if err := im.source.readTotals(ctx, im.org.ID, im.totals); err != nil {
 		return err
@@ -315,7 +314,7 @@ func idsOf[T ~int64](rows []record) []T {
 func (im *importer) users(ctx context.Context, of xyra.OrganizationID) error {
 	for _, r := range im.people[int64(of)] {
 		r.say = im.say
-		u := user(r, im.options.Now)
+		u := user(r)
 		if twin, err := im.tx.UserByEmail(ctx, u.EmailKey); err == nil && twin.ID != u.ID {
 			im.say.differ("%s is not imported: its address %s is that of user %d, upper and lower case not distinguished", r.name(), u.Email, twin.ID)
 			continue
@@ -341,7 +340,7 @@ func (im *importer) billingModels(ctx context.Context) error {
 		return err
 	}
 	for _, r := range rows {
-		m := billingModel(r, im.prices, im.options.Now)
+		m := billingModel(r, im.prices)
 		fresh, err := im.tx.InsertImportedBillingModel(ctx, m)
 		if err != nil {
 			return err
@@ -381,7 +380,7 @@ func (im *importer) everyAgent(ctx context.Context) error {
 		return err
 	}
 	for _, r := range rows {
-		a := agent(r, im.options.Now)
+		a := agent(r)
 		if _, own := im.models[a.BillingModel]; a.BillingModel != 0 && !own {
 			im.say.differ("%s: its billing model %d is not of its organization: it has none here", r.name(), a.BillingModel)
 			a.BillingModel = 0
@@ -426,7 +425,7 @@ func (im *importer) apiKeys(ctx context.Context) error {
 	}
 	kept := int64(0)
 	for _, r := range rows {
-		k, usable := apiKey(r, im.options.Now)
+		k, usable := apiKey(r)
 		if !usable {
 			im.say.differ("%s is not imported: neither the key nor its SHA-256 is kept", r.name())
 			continue

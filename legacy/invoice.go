@@ -13,8 +13,8 @@ import (
 )
 
 // invoice reads one with its lines, amounts as they are. say hears of what Xyra cannot keep.
-func invoice(r record, lines []record, t *Totals, now time.Time) xyra.Invoice {
-	created := r.timeOr("created_at", now)
+func invoice(r record, lines []record, t *Totals) xyra.Invoice {
+	created := r.timeOr("created_at", unknownTime)
 	i := xyra.Invoice{ID: xyra.InvoiceID(r.number("id")), Organization: xyra.OrganizationID(r.number("organization_id")),
 		Number: r.textOr("invoice_number", ""), Currency: r.currency("currency"), Status: xyra.InvoiceStatus(strings.ToLower(r.textOr("status", string(xyra.InvoicePending)))),
 		IssueDate: r.timeOr("issue_date", created), Notes: r.text("notes"), Metadata: r.json("metadata", '{'),

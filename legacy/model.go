@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"xyra"
 	"xyra/money"
@@ -26,8 +25,8 @@ type prices struct {
 
 // billingModel reads a model with its prices as one version that has been in force for ever. Prices that Xyra cannot
 // compute are named, and make the model inactive.
-func billingModel(r record, c configs, now time.Time) xyra.BillingModel {
-	created := r.timeOr("created_at", now)
+func billingModel(r record, c configs) xyra.BillingModel {
+	created := r.timeOr("created_at", unknownTime)
 	m := xyra.BillingModel{ID: xyra.BillingModelID(r.number("id")), Organization: xyra.OrganizationID(r.number("organization_id")),
 		Name: r.textOr("name", ""), Description: r.text("description"), IsActive: r.truth("is_active", true),
 		CreatedAt: created, UpdatedAt: r.timeOr("updated_at", created)}

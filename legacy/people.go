@@ -11,9 +11,9 @@ import (
 	"xyra/money"
 )
 
-// organization reads one. now stands for times that it does not have.
-func organization(r record, now time.Time) xyra.Organization {
-	created := r.timeOr("created_at", now)
+// organization reads one.
+func organization(r record) xyra.Organization {
+	created := r.timeOr("created_at", unknownTime)
 	o := xyra.Organization{ID: xyra.OrganizationID(r.number("id")), Name: r.textOr("name", ""), Description: r.text("description"),
 		ExternalID: r.text("external_id"), Status: r.textOr("status", "active"), BillingEmail: r.text("billing_email"),
 		ContactName: r.text("contact_name"), ContactPhone: r.text("contact_phone"), Timezone: r.textOr("timezone", "UTC"),
@@ -41,8 +41,8 @@ func organization(r record, now time.Time) xyra.Organization {
 }
 
 // user reads one. Roles that Xyra does not have become that of plain members.
-func user(r record, now time.Time) xyra.User {
-	created := r.timeOr("created_at", now)
+func user(r record) xyra.User {
+	created := r.timeOr("created_at", unknownTime)
 	u := xyra.User{ID: xyra.UserID(r.number("id")), Organization: xyra.OrganizationID(r.number("organization_id")), Email: r.textOr("email", ""),
 		FullName: r.text("full_name"), PasswordHash: r.textOr("hashed_password", ""), IsActive: r.truth("is_active", true),
 		IsSuperuser: r.truth("is_superuser", false), Role: xyra.Role(strings.ToLower(r.textOr("role", string(xyra.RoleUser)))),
@@ -67,8 +67,8 @@ func user(r record, now time.Time) xyra.User {
 const keyShown = 12
 
 // apiKey reads one. It is false when the key itself can no longer be recognised.
-func apiKey(r record, now time.Time) (xyra.APIKey, bool) {
-	created := r.timeOr("created_at", now)
+func apiKey(r record) (xyra.APIKey, bool) {
+	created := r.timeOr("created_at", unknownTime)
 	k := xyra.APIKey{ID: xyra.APIKeyID(r.number("id")), Organization: xyra.OrganizationID(r.number("organization_id")),
 		User: xyra.UserID(r.number("user_id")), Name: r.textOr("name", ""), Description: r.text("description"), Prefix: r.textOr("key_prefix", ""),
 		IsActive: r.truth("is_active", true), ExpiresAt: r.time("expires_at"), LastUsed: r.time("last_used"),
@@ -94,8 +94,8 @@ func apiKey(r record, now time.Time) (xyra.APIKey, bool) {
 }
 
 // agent reads one.
-func agent(r record, now time.Time) xyra.Agent {
-	created := r.timeOr("created_at", now)
+func agent(r record) xyra.Agent {
+	created := r.timeOr("created_at", unknownTime)
 	a := xyra.Agent{ID: xyra.AgentID(r.number("id")), Organization: xyra.OrganizationID(r.number("organization_id")), Name: r.textOr("name", ""),
 		Description: r.text("description"), Config: r.json("config", '{'), IsActive: r.truth("is_active", true), ExternalID: r.text("external_id"),
 		Status: r.textOr("status", "active"), Type: r.text("type"), Capabilities: r.json("capabilities", '['),

@@ -142,6 +142,9 @@ func (r record) time(column string) *time.Time {
 	return nil
 }
 
+// unknownTime is when a row was made that does not say so: the same in every run, and before everything else.
+var unknownTime = time.Unix(0, 0).UTC()
+
 // timeOr is an instant, or another one for NULL.
 func (r record) timeOr(column string, other time.Time) time.Time {
 	if t := r.time(column); t != nil {

@@ -72,7 +72,6 @@ func (o *old) tried(db *store.DB, options legacy.Options) (*legacy.Report, error
 		o.Fatal(err)
 	}
 	defer source.Close()
-	options.Now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	return legacy.Import(o.Context(), source, db, options)
 }
 

@@ -48,7 +48,7 @@ func (i importXyraCommand) Run(ctx context.Context, c console, s *settings) erro
 		return err
 	}
 	defer done()
-	report, err := legacy.Import(ctx, source, db, legacy.Options{Merge: i.Merge, Dry: i.Dry, Now: db.Now()})
+	report, err := legacy.Import(ctx, source, db, legacy.Options{Merge: i.Merge, Dry: i.Dry})
 	if errors.Is(err, legacy.ErrForeign) {
 		return fmt.Errorf("nothing is imported into %s: %w; choose an empty database, or --merge", name, err)
 	}
