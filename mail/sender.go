@@ -134,7 +134,7 @@ func (s *Sender) Send(ctx context.Context, m Message) error {
 	}
 	err = client.DialAndSendWithContext(ctx, message)
 	if connection != nil {
-		connection.Close() //nolint:errcheck // after QUIT it is closed already
+		_ = connection.Close() // after QUIT it is closed already
 	}
 	if err != nil {
 		err = fmt.Errorf("send %s to %s: %w", m.ID, m.To, err)
