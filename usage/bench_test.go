@@ -19,7 +19,7 @@ func BenchmarkRollups(b *testing.B) {
 		for i := range entries {
 			e := xyra.Event{Organization: 1, Kind: xyra.Activity, Agent: xyra.AgentID(i % 50), Type: "call", Quantity: money.FromInt(3),
 				Currency: "USD", Timestamp: at.Add(time.Duration(i) * time.Second), Period: 202405, Charge: money.MustParse("0.075"), Version: 1}
-			entries[i] = &entry{event: e, parts: []part{call}}
+			entries[i] = &entry{event: e, parts: []part{call}, charges: []money.Decimal{e.Charge}}
 		}
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			b.ReportAllocs()
