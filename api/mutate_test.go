@@ -45,6 +45,7 @@ var seeds = []struct{ method, path, caller, body string }{
 	{"POST", "/agents/{agent}/outcomes", "ownadmin", `{"outcome_type":"sale","value":2,"currency":"USD","details":{},"verified":true,"timestamp":"2024-02-29T12:00:00Z","idempotency_key":"{unique}"}`},
 	{"POST", "/events", "ownkey", `{"events":[{"kind":"activity","agent_id":{agent},"activity_type":"call","quantity":1,"timestamp":"2024-03-31T01:30:00Z"},{"kind":"outcome","agent_external_id":"own/1","outcome_type":"sale","value":1,"currency":"EUR"},{"kind":"cost","agent_id":{agent},"cost_type":"c","amount":1,"idempotency_key":"{unique}"}]}`},
 	{"POST", "/invoices", "root", `{"organization_id":{org},"due_date":"2030-01-01","notes":"n","invoice_metadata":{},"invoice_number":"{unique}","currency":"USD","items":[{"description":"d","quantity":1,"unit_price":0,"amount":0,"item_type":"t","reference_id":1,"reference_type":"r","item_metadata":{}}]}`},
+	{"POST", "/invoices", "root", `{"organization_id":{org},"due_date":"2030-01-01","notes":"n","currency":"USD","items":[{"description":"d","quantity":1,"unit_price":-3,"amount":-3,"item_type":"t"},{"description":"d","quantity":2,"unit_price":999999999999.99,"amount":1999999999999.98,"item_type":"t"}]}`},
 	{"PUT", "/invoices/{+invoice}", "root", `{"status":"overdue","payment_method":"m","payment_date":"2024-01-01","notes":"n","invoice_metadata":{}}`},
 	{"POST", "/invoices/{+invoice}/pay", "root", `{"payment_method":"m","payment_date":"2024-01-01"}`},
 	{"POST", "/invoices/{+invoice}/payments", "root", `{"amount":3,"currency":"USD","payment_method":"m","payment_date":"2024-01-01","reference":"r"}`},
@@ -195,11 +196,24 @@ func (st *stage) readBack(method, path, body string, answer []byte) {
 	if method == http.MethodPost {
 		path += "/" + string(made.Raw())
 	}
+	if strings.HasPrefix(path, "/invoices/") {
+		st.readPapers(path, body)
+	}
 	w := st.send(http.MethodGet, path, "root", "")
 	read := parsed(st.t, w.Body.Bytes())
 	for name, value := range parsed(st.t, answer).Members() {
 		if again, _ := read.Field(name); name != "token" && name != "last_used" && string(again.Raw()) != string(value.Raw()) {
 			st.t.Errorf("%s %s %s answered %s %s, %s reads %s", method, path, body, name, value.Raw(), path, again.Raw())
+		}
+	}
+}
+
+// readPapers reads an invoice in the forms that people read.
+func (st *stage) readPapers(path, after string) {
+	st.t.Helper()
+	for _, form := range []string{"/html", "/lines.csv", "/pdf"} {
+		if w := st.send(http.MethodGet, path+form, "root", ""); w.Code != http.StatusOK || w.Body.Len() == 0 {
+			st.t.Errorf("%s%s after %.500s: %d %.300s", path, form, after, w.Code, w.Body)
 		}
 	}
 }
@@ -218,6 +232,7 @@ func (st *stage) billSomething(r *rand.Rand) {
 				st.t.Errorf("%s of %s: %d %.300s", path, query, w.Code, w.Body)
 			}
 		}
+		st.readPapers("/invoices/"+made, query)
 	} else if fault := refusedWell(w); fault != "" {
 		st.t.Errorf("%s %s: %d %.300s", query, fault, w.Code, w.Body)
 	}
