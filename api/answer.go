@@ -30,6 +30,10 @@ func (a *answer) set(name string, values ...string) {
 var (
 	contentTypeJSON = []string{"application/json"}
 	noSniff         = []string{"nosniff"}
+	noStore         = []string{"no-store"}
+	denyFrames      = []string{"DENY"}
+	noReferrer      = []string{"no-referrer"}
+	stayWithTLS     = []string{"max-age=31536000"}
 )
 
 func (s *Server) write(w http.ResponseWriter, r *http.Request, a answer) {

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/http"
+	"time"
 
 	"xyra"
 )
@@ -24,8 +27,19 @@ func (s *Server) health(c *call, _ *nothing) (healthOut, error) {
 	return healthOut{"healthy", instant(c.now)}, nil
 }
 
+// readyMax bounds the round trip to the database: who asks must hear of a silent one before it loses patience itself.
+const readyMax = 2 * time.Second
+
+var errDraining = errors.New("the process is draining")
+
 func (s *Server) ready(c *call, _ *nothing) (healthOut, error) {
-	if err := s.db.Ping(c.context()); err != nil {
+	ctx, cancel := context.WithTimeout(c.context(), readyMax)
+	defer cancel()
+	err := errDraining
+	if !s.draining.Load() {
+		err = s.db.Ping(ctx)
+	}
+	if err != nil {
 		return healthOut{}, &xyra.Error{Code: xyra.CodeUnavailable, Message: "Not ready", Err: err}
 	}
 	return healthOut{"ready", instant(c.now)}, nil

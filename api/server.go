@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -38,6 +39,8 @@ type Options struct {
 	Locale         string         // how amounts are written on invoices; "" is English
 	Now            func() time.Time
 	Log            *slog.Logger
+	Rate           Rate
+	TLS            bool                               // this server speaks TLS itself: browsers are told to stay with it
 	Watch          func(method, route string) Watcher // asked once for each route; nil: nobody watches
 }
 
@@ -52,6 +55,7 @@ type Server struct {
 	agentPrefix string        // of the paths that ingest takes
 	batches     chan struct{} // one for each batch of events being worked on
 	watchers    watchers
+	draining    atomic.Bool
 	handler     http.Handler
 }
 
@@ -63,9 +67,12 @@ func New(db *store.DB, gate *auth.Gate, recorder *usage.Recorder, o Options) *Se
 	s := &Server{Options: o, db: db, gate: gate, recorder: recorder, ids: newRequestIDs(), batches: make(chan struct{}, batchesMax)}
 	s.agentPrefix = s.Prefix + "/agents/"
 	s.watchers = s.newWatchers()
-	s.handler = s.observe(s.ingest(s.identified(s.crossOrigin(s.router()))))
+	s.handler = s.observe(s.rateLimited(s.ingest(s.identified(s.crossOrigin(s.router())))))
 	return s
 }
+
+// Drain has /ready answer 503 from now on, so that balancers send no more requests; those that come are answered as ever.
+func (s *Server) Drain() { s.draining.Store(true) }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
@@ -197,7 +204,7 @@ func (s *Server) admit(c *call) (err error) {
 func (s *Server) answerError(r *http.Request, err error) answer {
 	a, internal := problem(err)
 	if internal && !errors.Is(err, context.Canceled) {
-		s.Log.ErrorContext(r.Context(), "request", "err", err, "request", requestID(r.Context()), "path", r.URL.Path)
+		s.Log.ErrorContext(r.Context(), "request", "err", cause(err), "request", requestID(r.Context()), "path", r.URL.Path)
 	}
 	return a
 }
@@ -209,7 +216,12 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		if seen.id == "" {
 			seen.id = s.ids.next()
 		}
-		w.Header()[headerRequestID] = []string{seen.id}
+		h := w.Header()
+		h[headerRequestID] = []string{seen.id}
+		h["Cache-Control"], h["X-Frame-Options"], h["Referrer-Policy"] = noStore, denyFrames, noReferrer
+		if s.TLS {
+			h["Strict-Transport-Security"] = stayWithTLS
+		}
 		defer s.finish(seen, r)
 		next.ServeHTTP(seen, r)
 	})

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -23,8 +24,9 @@ import (
 // dialect is all that differs between the two databases once they are open. Statements are written in PostgreSQL's
 // words plus two of ours: dec_add(a, b) and dec_sum(a) add exact decimals on both.
 type dialect struct {
-	postgres bool
-	texts    sync.Map // statement as written → statement as sent
+	postgres     bool
+	statementMax time.Duration // 0: statements take as long as they take
+	texts        sync.Map      // statement as written → statement as sent
 }
 
 var (

@@ -195,17 +195,22 @@ func (healthcheckCommand) Run(ctx context.Context, c console, s *settings) error
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, localURL(address)+"/ready", nil)
+	client, err := s.Listen.localClient()
+	if err != nil {
+		return err
+	}
+	at := s.Listen.url(address)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at+"/ready", nil)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", address, err)
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("no server answers at %s: start it, or set XYRA_ADDR or PORT as it has them", localURL(address))
+		return fmt.Errorf("no server answers at %s: start it, or set XYRA_ADDR or PORT as it has them", at)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server at %s is not ready: it answers %s", localURL(address), answer.Status)
+		return fmt.Errorf("the server at %s is not ready: it answers %s", at, answer.Status)
 	}
 	fmt.Fprintln(c.out, "ready")
 	return nil

@@ -45,7 +45,7 @@ func (d demoCommand) tell(ctx context.Context, c console, dir string) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // Ctrl-C ends the story first, then the server
 	defer stop()
 	served := make(chan error, 1)
-	go func() { served <- in.serve(serving, closeTimeout) }()
+	go func() { served <- in.serve(serving, 0, closeTimeout) }()
 	err = demoStory(ctx, c, in, dir, login)
 	if err == nil && !d.Exit {
 		at := localURL(in.listener.Addr().String())

@@ -16,7 +16,7 @@ import (
 	"xyra/usage"
 )
 
-// How long a client may take. A request may wait for a commit, which is bounded by 30 seconds.
+// How long the other listeners' clients may take, and how much a head may be.
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = 60 * time.Second
@@ -33,6 +33,7 @@ type instance struct {
 	gate     *auth.Gate
 	recorder *usage.Recorder
 	runner   *jobs.Runner // nil: this instance runs no jobs
+	api      *api.Server
 	server   *http.Server
 	listener net.Listener
 	log      *slog.Logger
@@ -44,9 +45,9 @@ const tokenMinutesMax = 100 * 365 * 24 * 60
 // newInstance puts the pieces together on an open database and a listener, which it owns from then on.
 func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Options, watch *watched) *instance {
 	recorder := usage.New(db, usage.Options{Log: o.Log, Watch: watch.attach(&o)})
-	in := &instance{db: db, gate: gate, recorder: recorder, listener: listener, log: o.Log}
+	in := &instance{db: db, gate: gate, recorder: recorder, listener: listener, log: o.Log, api: api.New(db, gate, recorder, o)}
 	in.server = &http.Server{
-		Handler:           api.New(db, gate, recorder, o),
+		Handler:           in.api,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerMax,
 		ErrorLog:       slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug), // clients that break off, mostly
@@ -54,18 +55,49 @@ func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Opt
 	return in
 }
 
+// limit has the settings' patience with clients, and their certificate.
+func (in *instance) limit(s listenSettings) error {
+	in.server.ReadHeaderTimeout, in.server.ReadTimeout = s.HeaderTimeout, s.ReadTimeout
+	in.server.WriteTimeout, in.server.IdleTimeout = s.WriteTimeout, s.IdleTimeout
+	kept, err := s.certificate()
+	if err == nil && kept != nil {
+		in.server.TLSConfig = kept.config()
+	}
+	return err
+}
+
+// accept serves the listener until the server is shut down.
+func (in *instance) accept() error {
+	if in.server.TLSConfig != nil {
+		return in.server.ServeTLS(in.listener, "", "")
+	}
+	return in.server.Serve(in.listener)
+}
+
+// turnAway has balancers send no more requests, and waits until they do not.
+func (in *instance) turnAway(delay time.Duration) {
+	in.api.Drain()
+	if delay <= 0 {
+		return
+	}
+	in.log.Info("draining: not ready any more, requests are still taken", "for", delay.String())
+	in.server.SetKeepAlivesEnabled(false)
+	time.Sleep(delay)
+}
+
 // serve answers requests until ctx ends, then drains: no new connection, running requests end, waiting events commit.
-func (in *instance) serve(ctx context.Context, drain time.Duration) error {
+func (in *instance) serve(ctx context.Context, delay, drain time.Duration) error {
 	if in.runner != nil {
 		in.runner.Start()
 	}
 	broken := make(chan error, 1)
-	go func() { broken <- in.server.Serve(in.listener) }()
+	go func() { broken <- in.accept() }()
 	select {
 	case err := <-broken:
 		return errors.Join(fmt.Errorf("serve: %w", err), in.close())
 	case <-ctx.Done():
 	}
+	in.turnAway(delay)
 	in.log.Info("draining: no new requests, running ones end")
 	ending, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()

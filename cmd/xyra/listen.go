@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const listenDefault = "127.0.0.1:8000"
@@ -33,10 +34,31 @@ func (s listenSettings) address() (string, error) {
 
 // valid checks what is not an address.
 func (s listenSettings) valid() error {
-	if s.DrainTimeout <= 0 {
-		return badValue("XYRA_DRAIN_TIMEOUT", s.DrainTimeout.String(), "write a span such as 30s")
+	for name, span := range map[string]time.Duration{"XYRA_DRAIN_TIMEOUT": s.DrainTimeout, "XYRA_HEADER_TIMEOUT": s.HeaderTimeout,
+		"XYRA_READ_TIMEOUT": s.ReadTimeout, "XYRA_WRITE_TIMEOUT": s.WriteTimeout, "XYRA_IDLE_TIMEOUT": s.IdleTimeout} {
+		if span <= 0 {
+			return badValue(name, span.String(), "write a span such as 30s")
+		}
 	}
-	return nil
+	if s.DrainDelay < 0 {
+		return badValue("XYRA_DRAIN_DELAY", s.DrainDelay.String(), "write a span such as 10s, or 0s")
+	}
+	_, err := s.certificate()
+	return err
+}
+
+// rate is RATE_LIMIT: so many requests in each span; 0 is no limit.
+func (s listenSettings) rate() (requests int, each time.Duration, err error) {
+	if s.RateLimit == "" {
+		return 0, 0, nil
+	}
+	count, unit, _ := strings.Cut(s.RateLimit, "/")
+	each = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
+	requests, err = strconv.Atoi(count)
+	if err != nil || requests < 1 || each == 0 {
+		return 0, 0, badValue("RATE_LIMIT", s.RateLimit, "write requests in each second, minute or hour, such as 100/s, 6000/m or 100000/h")
+	}
+	return requests, each, nil
 }
 
 func isPort(text string) bool {
@@ -120,15 +142,25 @@ func isLoopback(at net.Addr) bool {
 }
 
 // localURL is how a program on this machine reaches the address.
-func localURL(address string) string {
+func localURL(address string) string { return "http://" + localAddress(address) }
+
+func localAddress(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "http://" + address
+		return address
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return net.JoinHostPort(host, port)
+}
+
+// url is localURL with the settings' scheme.
+func (s listenSettings) url(address string) string {
+	if s.TLSCert != "" {
+		return "https://" + localAddress(address)
+	}
+	return localURL(address)
 }
 
 // isLocal tells whether only this machine would reach an address of the settings.

@@ -52,7 +52,7 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 	if err != nil {
 		return err
 	}
-	db, _, err := target.openMigrated(ctx, log, s.Log.Slow)
+	db, err := s.openServing(ctx, target, log)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -76,7 +76,20 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 	}
 	login.report(log)
 	s.banner(c, in.listener.Addr(), watch.at, options, target, login)
-	return in.serve(ctx, s.Listen.DrainTimeout)
+	return in.serve(ctx, s.Listen.DrainDelay, s.Listen.DrainTimeout)
+}
+
+// openServing opens the database for a server: migrated without, then served with limits.
+func (s *settings) openServing(ctx context.Context, t target, log *slog.Logger) (*store.DB, error) {
+	db, _, err := t.openMigrated(ctx, log, s.Log.Slow)
+	if err != nil || t.URL == "" {
+		return db, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, fmt.Errorf("close the database after migrating: %w", err)
+	}
+	t.StatementMax, t.ConnLifetime = s.Database.StatementMax, s.Database.ConnLifetime
+	return t.open(ctx, log, s.Log.Slow, true)
 }
 
 // prepare makes the server on an open database, with somebody who can sign in.
@@ -91,6 +104,9 @@ func (s *settings) prepare(ctx context.Context, db *store.DB, listener net.Liste
 		return nil, firstLogin{}, err
 	}
 	in := newInstance(db, listener, gate, o, watch)
+	if err := in.limit(s.Listen); err != nil {
+		return nil, firstLogin{}, err
+	}
 	in.runner, err = s.newRunner(db, o)
 	return in, login, err
 }
@@ -116,6 +132,10 @@ func (s *settings) apiOptions(log *slog.Logger) (o api.Options, err error) {
 		return o, err
 	}
 	if o.TrustedProxies, err = s.Listen.proxies(); err != nil {
+		return o, err
+	}
+	o.TLS = s.Listen.TLSCert != ""
+	if o.Rate.Requests, o.Rate.Each, err = s.Listen.rate(); err != nil {
 		return o, err
 	}
 	if s.Login.TokenMinutes < 1 || s.Login.TokenMinutes > tokenMinutesMax {
@@ -144,7 +164,7 @@ func (s *settings) warn(log *slog.Logger) {
 
 // banner says where everything is.
 func (s *settings) banner(c console, listening, metrics net.Addr, o api.Options, t target, login firstLogin) {
-	at := localURL(listening.String())
+	at := s.Listen.url(listening.String())
 	line := func(name, value string) { fmt.Fprintf(c.out, "  %-9s %s\n", name, value) }
 	fmt.Fprintf(c.out, "%s %s serves\n", s.API.Project, version())
 	line("API", at+o.Prefix)
@@ -159,7 +179,11 @@ func (s *settings) banner(c console, listening, metrics net.Addr, o api.Options,
 		line("", "one node: a single server process on this file; POSTGRES_SERVER is for more")
 	}
 	if !isLoopback(listening) {
-		line("Reach", "from every machine that can reach "+listening.String()+"; put TLS in front of it")
+		reach := "from every machine that can reach " + listening.String()
+		if s.Listen.TLSCert == "" {
+			reach += "; put TLS in front of it"
+		}
+		line("Reach", reach)
 	}
 	switch {
 	case login.missing != "":

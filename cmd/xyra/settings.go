@@ -25,6 +25,14 @@ type listenSettings struct {
 	Address        string        `name:"addr" env:"XYRA_ADDR" placeholder:"127.0.0.1:8000" help:"Address and port to listen on; wins over PORT. Default 127.0.0.1:8000, on this machine only."`
 	Port           int           `env:"PORT" placeholder:"8000" help:"Port alone: listen on all addresses. Default none."`
 	TrustedProxies string        `env:"TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Networks of proxies whose X-Forwarded-For is believed. Default none."`
+	TLSCert        string        `name:"tls-cert-file" env:"TLS_CERT_FILE" placeholder:"FILE" help:"Certificate chain in PEM: speak TLS. A new file is picked up without a restart. Default none: plain HTTP, for a proxy with TLS in front."`
+	TLSKey         string        `name:"tls-key-file" env:"TLS_KEY_FILE" placeholder:"FILE" help:"Private key of the certificate in PEM."`
+	RateLimit      string        `env:"RATE_LIMIT" placeholder:"6000/m" help:"Requests that one credential (without one: one address) may make in each second, minute or hour, as 100/s, 6000/m or 100000/h, per replica. Default none."`
+	DrainDelay     time.Duration `env:"XYRA_DRAIN_DELAY" default:"0s" help:"How long after SIGTERM requests are still taken while /ready answers 503, so that a balancer turns away first; behind one, twice its check interval."`
+	HeaderTimeout  time.Duration `env:"XYRA_HEADER_TIMEOUT" default:"10s" help:"How long a client may take to send a request's head."`
+	ReadTimeout    time.Duration `env:"XYRA_READ_TIMEOUT" default:"60s" help:"How long a client may take to send a whole request."`
+	WriteTimeout   time.Duration `env:"XYRA_WRITE_TIMEOUT" default:"90s" help:"How long a request may take from its head to the last byte that the client has taken of the answer."`
+	IdleTimeout    time.Duration `env:"XYRA_IDLE_TIMEOUT" default:"120s" help:"How long a connection may stay open without a request."`
 	DrainTimeout   time.Duration `env:"XYRA_DRAIN_TIMEOUT" default:"30s" help:"How long running requests may take to end after SIGTERM."`
 	Metrics        string        `name:"metrics-addr" env:"METRICS_ADDR" placeholder:"ADDR" help:"Listener of its own for Prometheus, at /metrics. Default off."`
 	Profiles       string        `name:"pprof-addr" env:"PPROF_ADDR" placeholder:"127.0.0.1:6060" help:"Listener of its own for Go's profiles, below /debug/pprof/; keep it on this machine. Default off."`
@@ -49,16 +57,18 @@ type loginSettings struct {
 
 // databaseSettings select and bound the database.
 type databaseSettings struct {
-	Dir         string        `name:"data-dir" env:"XYRA_DATA_DIR" default:"./data" help:"Folder of the SQLite file xyra.db and the generated secret."`
-	URL         string        `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"postgres:// address of the database; wins over the POSTGRES variables. Default none."`
-	Server      string        `name:"postgres-server" env:"POSTGRES_SERVER" placeholder:"HOST" help:"Host name, address, or folder of a socket. Default none: SQLite."`
-	Port        int           `name:"postgres-port" env:"POSTGRES_PORT" default:"5432" help:"Port."`
-	User        string        `name:"postgres-user" env:"POSTGRES_USER" default:"postgres" help:"User."`
-	Password    string        `name:"postgres-password" env:"POSTGRES_PASSWORD" placeholder:"TEXT" help:"Password. Default none."`
-	Name        string        `name:"postgres-db" env:"POSTGRES_DB" default:"xyra" help:"Database."`
-	Options     string        `name:"postgres-options" env:"POSTGRES_OPTIONS" placeholder:"sslmode=require&…" help:"More connection parameters. Default none."`
-	ConnsMax    int           `name:"postgres-conns-max" env:"XYRA_POSTGRES_CONNS" default:"24" help:"Connections to PostgreSQL at most."`
-	VerifyEvery time.Duration `name:"verify-every" env:"XYRA_VERIFY_EVERY" default:"0s" help:"How often a running server proves its books as xyra verify does, into its log and metrics; one replica is enough. 0s: never."`
+	Dir          string        `name:"data-dir" env:"XYRA_DATA_DIR" default:"./data" help:"Folder of the SQLite file xyra.db and the generated secret."`
+	URL          string        `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"postgres:// address of the database; wins over the POSTGRES variables. Default none."`
+	Server       string        `name:"postgres-server" env:"POSTGRES_SERVER" placeholder:"HOST" help:"Host name, address, or folder of a socket. Default none: SQLite."`
+	Port         int           `name:"postgres-port" env:"POSTGRES_PORT" default:"5432" help:"Port."`
+	User         string        `name:"postgres-user" env:"POSTGRES_USER" default:"postgres" help:"User."`
+	Password     string        `name:"postgres-password" env:"POSTGRES_PASSWORD" placeholder:"TEXT" help:"Password. Default none."`
+	Name         string        `name:"postgres-db" env:"POSTGRES_DB" default:"xyra" help:"Database."`
+	Options      string        `name:"postgres-options" env:"POSTGRES_OPTIONS" placeholder:"sslmode=require&…" help:"More connection parameters. Default none."`
+	ConnsMax     int           `name:"postgres-conns-max" env:"XYRA_POSTGRES_CONNS" default:"24" help:"Connections to PostgreSQL at most."`
+	ConnLifetime time.Duration `name:"postgres-conn-lifetime" env:"XYRA_POSTGRES_CONN_LIFETIME" default:"1h" help:"After which a connection to PostgreSQL is made anew, so that replicas follow a server that moved; 0s: never."`
+	StatementMax time.Duration `name:"postgres-statement-timeout" env:"XYRA_POSTGRES_STATEMENT_TIMEOUT" default:"30s" help:"How long one statement of a running server may take in PostgreSQL; commands take as long as they need. 0s: no limit."`
+	VerifyEvery  time.Duration `name:"verify-every" env:"XYRA_VERIFY_EVERY" default:"0s" help:"How often a running server proves its books as xyra verify does, into its log and metrics; one replica is enough. 0s: never."`
 }
 
 // azureSettings are accepted so that deployments that set them start; only the vault would change what the program does.
