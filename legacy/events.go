@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"xyra"
 	"xyra/money"
@@ -98,10 +99,28 @@ func (im *importer) invoice(ctx context.Context, r record, lines []record) error
 	if err != nil || !usable {
 		return err
 	}
+	if session := i.Stripe.CheckoutSession; fresh && session != nil && !i.Final() {
+		if err := im.tx.InsertCheckoutSession(ctx, checkout(i, *session)); err != nil {
+			return err
+		}
+	}
 	if i.Period != 0 && i.Status != xyra.InvoiceCancelled {
 		im.covered[bills] = &issued{saved, fresh}
 	}
 	return nil
+}
+
+// checkoutLife is how long after it is made a session can be paid, unless Stripe was told otherwise.
+const checkoutLife = 24 * time.Hour
+
+// checkout is the session on which an open invoice may still be paid: its webhook finds the invoice by it.
+func checkout(i xyra.Invoice, session string) xyra.CheckoutSession {
+	c := xyra.CheckoutSession{ID: session, Organization: i.Organization, Invoice: i.ID, Status: xyra.CheckoutOpen, Amount: i.Total(),
+		ExpiresAt: i.CreatedAt.Add(checkoutLife)}
+	if i.Stripe.PaymentLink != nil {
+		c.Link = *i.Stripe.PaymentLink
+	}
+	return c
 }
 
 // events imports activities and outcomes with the costs made of them, then the other costs.

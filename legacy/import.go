@@ -237,6 +237,9 @@ func (im *importer) platform(ctx context.Context) error {
 	if err := im.users(ctx, 0); err != nil {
 		return err
 	}
+	if im.part.Added > 0 {
+		im.tx.Audit(xyra.Caller{}, xyra.AuditEntry{Action: "users.import", Detail: fmt.Appendf(nil, `{"rows":%d}`, im.part.Added)})
+	}
 	ids, err := im.tx.UserIDs(ctx)
 	if err != nil {
 		return err

@@ -127,7 +127,7 @@ func TestImport_AgainAddsOnlyWhatIsNew(t *testing.T) {
 		}
 		o.exec(`INSERT INTO agentactivity VALUES (106, 10, 'call', '2024-04-05', NULL, NULL, NULL);
 			INSERT INTO agentcost VALUES (311, 10, 'activity', 0.1, 'USD', '2024-04-05', '{"activity_id": 106}', NULL, NULL);
-			INSERT INTO invoice VALUES (22, 3, 'INV-20240502-AB12', '2024-05-02', '2024-05-17', 'pending', 0.4, 0, 0.4, 'USD', NULL, NULL, NULL, NULL, NULL, NULL, '{"billing_period": "2024-4"}', NULL, NULL);
+			INSERT INTO invoice VALUES (22, 3, 'INV-20240502-AB12', '2024-05-02', '2024-05-17', 'pending', 0.4, 0, 0.4, 'USD', NULL, NULL, 'cs_22', NULL, NULL, NULL, '{"billing_period": "2024-4"}', NULL, NULL);
 			UPDATE agent SET name = 'Renamed' WHERE id = 12`)
 		more := o.imported(db, legacy.Options{})
 		acme := part(t, more, "Acme")
@@ -136,6 +136,12 @@ func TestImport_AgainAddsOnlyWhatIsNew(t *testing.T) {
 		}
 		wantText(t, acme.Differences, "agent 12 is here with another Name and stays as it is here")
 		wantVerified(t, db)
+		if session, err := db.CheckoutSession(t.Context(), "cs_22"); err != nil || session.Invoice != 22 || session.Status != xyra.CheckoutOpen {
+			t.Errorf("the session of an open invoice: %+v, %v", session, err)
+		}
+		if _, err := db.CheckoutSession(t.Context(), "cs_1"); !xyra.HasCode(err, xyra.CodeNotFound) {
+			t.Errorf("the session of a paid invoice: %v", err)
+		}
 		unbilled, err := db.UnbilledPeriods(t.Context(), 3, 202512)
 		if err != nil || len(unbilled) != 1 || unbilled[0].Currency != "EUR" {
 			t.Errorf("unbilled after April's invoice: %v, %v", unbilled, err)
@@ -146,17 +152,7 @@ func TestImport_AgainAddsOnlyWhatIsNew(t *testing.T) {
 func TestImport_InvoicedMonthsAreNotBilledAgain(t *testing.T) {
 	each(t, "earlier.sql", func(t *testing.T, o *old, db *store.DB, _ *storetest.Clock) {
 		o.imported(db, legacy.Options{})
-		numbers, err := billing.ParseNumberPattern("{PREFIX}-{SEQ:4}", "INV")
-		if err != nil {
-			t.Fatal(err)
-		}
-		generate := func(month int64) (i xyra.Invoice, err error) {
-			err = db.Tx(t.Context(), func(tx *store.Tx) (err error) {
-				i, err = billing.Generate(t.Context(), tx, xyra.Caller{Superuser: true}, billing.Issuer{Numbers: numbers}, 3, 2024, month, "")
-				return err
-			})
-			return i, err
-		}
+		generate := func(month int64) (xyra.Invoice, error) { return generate(t, db, month) }
 		if _, err := generate(3); !xyra.HasCode(err, xyra.CodeConflict) {
 			t.Errorf("March again: %v", err)
 		}
@@ -164,14 +160,7 @@ func TestImport_InvoicedMonthsAreNotBilledAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var lines []string
-		for _, l := range april.Lines {
-			lines = append(lines, l.Description+" = "+l.Amount.String())
-		}
-		want := []string{"Agent usage: Caller - 1 activities = 0.1", "Agent outcomes: Seller - 7.5% of 0.3 = 0.02", "Agent usage: Both - 1 chat activities = 0.25"}
-		if strings.Join(lines, "; ") != strings.Join(want, "; ") {
-			t.Errorf("April bills\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
-		}
+		wantLines(t, april, "Agent usage: Caller - 1 activities = 0.1", "Agent outcomes: Seller - 7.5% of 0.3 = 0.02", "Agent usage: Both - 1 chat activities = 0.25")
 		if april.ID <= 21 || april.Sequence != 3 || april.Lines[0].ID <= 52 {
 			t.Errorf("new ids do not begin behind the old ones: invoice %d, sequence %d, line %d", april.ID, april.Sequence, april.Lines[0].ID)
 		}
@@ -180,6 +169,50 @@ func TestImport_InvoicedMonthsAreNotBilledAgain(t *testing.T) {
 			t.Errorf("a new event gets id %v, %v", ids, err)
 		}
 		wantVerified(t, db)
+	})
+}
+
+// generate bills a month of 2024 of organization 3.
+func generate(t *testing.T, db *store.DB, month int64) (i xyra.Invoice, err error) {
+	t.Helper()
+	numbers, err := billing.ParseNumberPattern("{PREFIX}-{SEQ:4}", "INV")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Tx(t.Context(), func(tx *store.Tx) (err error) {
+		i, err = billing.Generate(t.Context(), tx, xyra.Caller{Superuser: true}, billing.Issuer{Numbers: numbers}, 3, 2024, month, "")
+		return err
+	})
+	return i, err
+}
+
+func wantLines(t *testing.T, i xyra.Invoice, want ...string) {
+	t.Helper()
+	var lines []string
+	for _, l := range i.Lines {
+		lines = append(lines, l.Description+" = "+l.Amount.String())
+	}
+	if strings.Join(lines, "; ") != strings.Join(want, "; ") {
+		t.Errorf("the invoice bills\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestImport_CancelledInvoicesGiveTheirMonthBack(t *testing.T) {
+	each(t, "earlier.sql", func(t *testing.T, o *old, db *store.DB, _ *storetest.Clock) {
+		o.exec("UPDATE invoice SET status = 'pending', payment_date = NULL, payment_method = NULL WHERE id = 20")
+		o.imported(db, legacy.Options{})
+		if err := db.Tx(t.Context(), func(tx *store.Tx) error {
+			_, err := billing.Cancel(t.Context(), tx, xyra.Caller{Superuser: true}, 20)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		march, err := generate(t, db, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantLines(t, march, "Agent usage: Caller - 2 activities = 0.2", "Agent outcomes: Seller - 7.5% of 1000.0 = 75.0")
+		wantSound(t, db, o.imported(db, legacy.Options{}))
 	})
 }
 
