@@ -183,8 +183,6 @@ func writeRows(w io.Writer, rows *sql.Rows, columns int) (n int64, err error) {
 	return n, errors.Join(rows.Err(), out.Flush())
 }
 
-var copyEscapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
-
 func appendCell(line []byte, cell any) ([]byte, error) {
 	switch v := cell.(type) {
 	case nil:
@@ -194,7 +192,7 @@ func appendCell(line []byte, cell any) ([]byte, error) {
 	case bool:
 		return strconv.AppendBool(line, v), nil
 	case string:
-		return append(line, copyEscapes.Replace(v)...), nil
+		return appendCopyText(line, v), nil
 	case []byte:
 		return hex.AppendEncode(append(line, `\\x`...), v), nil
 	}

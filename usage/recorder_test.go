@@ -2,6 +2,7 @@ package usage_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -373,5 +374,51 @@ func TestRecord_AHeaderKeyIsKeptWithItsEvent(t *testing.T) {
 			t.Errorf("an expired header key gave %v", later.Err)
 		}
 		w.wantTotals("2", "0.67")
+	})
+}
+
+// Long requests travel to PostgreSQL in another way than short ones: whatever is in their texts arrives.
+func TestRecord_LongRequestsKeepEveryTextAndCountOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db, clock)
+		w.recorded(w.draft("", "1")) // the state is known from now on
+		odd := []string{"tab\there", `back\slash \N \x41`, "line\nbreak\r\n", "quote\"'", "käse 木 \u2028", "\\", "\\."}
+		drafts := make([]usage.Draft, 1200)
+		for i := range drafts {
+			d := usage.Draft{Kind: xyra.Activity, Agent: w.agent, Type: odd[i%len(odd)], Quantity: dec("0.000000000001"), Timestamp: clock.Now(), Details: json.RawMessage(`{"a\tb":"\\N"}`)}
+			if i%3 > 0 {
+				d.IdempotencyKey = odd[i%len(odd)] + keyName(i)
+				d = w.sealed(d)
+			}
+			if i%2 == 0 {
+				d.Kind, d.Currency, d.Details = xyra.Cost, "EUR", nil
+				if d.IdempotencyKey != "" {
+					d = w.sealed(d)
+				}
+			}
+			drafts[i] = d
+		}
+		results := w.record(drafts...)
+		for i, r := range results {
+			stored, err := db.Event(t.Context(), w.org, r.Event.Kind, r.Event.ID)
+			if r.Err != nil || r.Replayed || err != nil {
+				t.Fatal(r.Err, r.Replayed, err)
+			}
+			d := drafts[i]
+			if stored.Type != d.Type || stored.IdempotencyKey != d.IdempotencyKey || !slices.Equal(stored.Digest, d.Digest) || string(stored.Details) != string(d.Details) ||
+				!stored.Quantity.Equal(d.Quantity) || !stored.Timestamp.Equal(d.Timestamp) || stored.RecordedBy != w.admin.Name() {
+				t.Fatalf("stored %+v, sent %+v", stored, d)
+			}
+		}
+		clock.Advance(time.Second)
+		for i, r := range w.record(drafts...) {
+			if r.Err != nil || r.Replayed != (drafts[i].IdempotencyKey != "") {
+				t.Fatalf("sent again, event %d gave %+v", i, r)
+			}
+		}
+		if n, want := w.eventCount(), int64(1+1200+400); n != want {
+			t.Errorf("%d events, want %d", n, want)
+		}
+		w.verify()
 	})
 }

@@ -31,12 +31,12 @@ type periodKey struct {
 	currency     money.Currency
 }
 
-func compareSpans(a, b xyra.SpanUsage) int {
+func compareSpans(a, b *xyra.SpanUsage) int {
 	return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Agent, b.Agent), a.From.Compare(b.From), cmp.Compare(a.Kind, b.Kind),
 		cmp.Compare(a.Type, b.Type), cmp.Compare(a.Currency, b.Currency))
 }
 
-func comparePeriods(a, b xyra.PeriodUsage) int {
+func comparePeriods(a, b *xyra.PeriodUsage) int {
 	return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Period, b.Period), cmp.Compare(a.Agent, b.Agent),
 		cmp.Compare(a.Version, b.Version), cmp.Compare(a.Component, b.Component), cmp.Compare(a.Currency, b.Currency))
 }
@@ -85,29 +85,103 @@ func (s sums) sorted() store.Rollups {
 	return store.Rollups{Hours: values(s.hours, compareSpans), Days: values(s.days, compareSpans), Periods: values(s.periods, comparePeriods)}
 }
 
-func values[K comparable, V any](m map[K]*V, compare func(a, b V) int) []V {
-	list := make([]V, 0, len(m))
+func values[K comparable, V any](m map[K]*V, compare func(a, b *V) int) []V {
+	sorted := make([]*V, 0, len(m))
 	for _, v := range m {
-		list = append(list, *v)
+		sorted = append(sorted, v)
 	}
-	slices.SortFunc(list, compare)
+	slices.SortFunc(sorted, compare)
+	list := make([]V, len(sorted))
+	for i, v := range sorted {
+		list[i] = *v
+	}
 	return list
 }
 
-// rollups is what a batch of new events adds.
-func rollups(entries []*entry) (store.Rollups, []store.AgentSeen) {
-	var seen []store.AgentSeen
-	s := newSums()
-	for _, e := range entries {
-		s.add(e.event, e.parts, e.charges)
-		if e.event.Kind == xyra.Activity {
-			seen = append(seen, store.AgentSeen{Organization: e.event.Organization, Agent: e.event.Agent})
+// hourEntry is an entry and the hour it counts in.
+type hourEntry struct {
+	*entry
+	hour int64
+}
+
+func compareHourEntries(a, b hourEntry) int {
+	return cmp.Or(cmp.Compare(a.event.Organization, b.event.Organization), cmp.Compare(a.event.Agent, b.event.Agent), cmp.Compare(a.hour, b.hour),
+		cmp.Compare(a.event.Kind, b.event.Kind), cmp.Compare(a.event.Type, b.event.Type), cmp.Compare(a.event.Currency, b.event.Currency))
+}
+
+// rollups is what a batch of new events adds. Sorted entries lie beside those they are added to; for batches of 30 to 120
+// that measured as four times faster than the maps by which verification adds up.
+func rollups(entries []*entry) (r store.Rollups, seen []store.AgentSeen) {
+	order := make([]hourEntry, len(entries))
+	for i, e := range entries {
+		order[i] = hourEntry{e, e.event.Timestamp.Truncate(time.Hour).Unix()}
+	}
+	slices.SortFunc(order, compareHourEntries)
+	r.Hours = make([]xyra.SpanUsage, 0, len(order))
+	r.Periods = make([]xyra.PeriodUsage, 0, len(order))
+	for i, o := range order {
+		e := &o.event
+		if i == 0 || compareHourEntries(order[i-1], o) != 0 {
+			r.Hours = append(r.Hours, xyra.SpanUsage{Organization: e.Organization, Agent: e.Agent, From: time.Unix(o.hour, 0).UTC(), Kind: e.Kind,
+				Type: e.Type, Currency: e.Currency})
+		}
+		u := &r.Hours[len(r.Hours)-1]
+		u.Count++
+		if !e.Charge.IsZero() {
+			u.ChargedCount++
+		}
+		u.Quantity, u.Charge = u.Quantity.Add(e.Quantity), u.Charge.Add(e.Charge)
+		r.Periods = o.appendPeriods(r.Periods)
+		if a := (store.AgentSeen{Organization: e.Organization, Agent: e.Agent}); e.Kind == xyra.Activity && (len(seen) == 0 || seen[len(seen)-1] != a) {
+			seen = append(seen, a)
 		}
 	}
-	slices.SortFunc(seen, func(a, b store.AgentSeen) int {
-		return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Agent, b.Agent))
+	days := slices.Clone(r.Hours)
+	for i := range days {
+		days[i].From = days[i].From.Truncate(24 * time.Hour)
+	}
+	r.Days = merged(days, compareSpans, func(into, more *xyra.SpanUsage) {
+		into.Count, into.ChargedCount = into.Count+more.Count, into.ChargedCount+more.ChargedCount
+		into.Quantity, into.Charge = into.Quantity.Add(more.Quantity), into.Charge.Add(more.Charge)
 	})
-	return s.sorted(), slices.Compact(seen)
+	r.Periods = merged(r.Periods, comparePeriods, func(into, more *xyra.PeriodUsage) {
+		into.Quantity, into.Charge = into.Quantity.Add(more.Quantity), into.Charge.Add(more.Charge)
+	})
+	return r, seen
+}
+
+// merged sorts a list, unless it is sorted, and adds up what is equal.
+func merged[T any](list []T, compare func(a, b *T) int, add func(into, more *T)) []T {
+	for i := 1; i < len(list); i++ {
+		if compare(&list[i-1], &list[i]) > 0 {
+			slices.SortFunc(list, func(a, b T) int { return compare(&a, &b) })
+			break
+		}
+	}
+	kept := list[:0]
+	for i := range list {
+		if last := len(kept) - 1; last >= 0 && compare(&kept[last], &list[i]) == 0 {
+			add(&kept[last], &list[i])
+		} else {
+			kept = append(kept, list[i])
+		}
+	}
+	return kept
+}
+
+// appendPeriods adds what each part of an entry charges.
+func (e *entry) appendPeriods(list []xyra.PeriodUsage) []xyra.PeriodUsage {
+	for i, p := range e.parts {
+		k := e.periodKey(p)
+		u := xyra.PeriodUsage{Organization: k.organization, Period: k.period, Agent: k.agent, Version: k.version, Component: k.component,
+			Currency: k.currency, Quantity: e.event.Quantity, Charge: e.charges[i]}
+		if last := len(list) - 1; last >= 0 && comparePeriods(&list[last], &u) == 0 {
+			list[last].Quantity, list[last].Charge = list[last].Quantity.Add(u.Quantity), list[last].Charge.Add(u.Charge)
+		} else {
+			list = append(list, u)
+		}
+	}
+	return list
 }
 
 func (e *entry) periodKey(p part) periodKey {
