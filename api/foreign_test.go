@@ -121,6 +121,9 @@ func TestForeign_ReferencesLeadNowhere(t *testing.T) {
 		{"loner", "GET", "/billing-models?org_id=@", "", "org"},
 		{"loner", "GET", "/invoices?org_id=@", "", "org"},
 		{"ownadmin", "GET", "/organizations/@/credits", "", "org"},
+		{"ownadmin", "GET", "/agents?org_id={org}&org_id=@", "", "org"},
+		{"ownadmin", "GET", "/invoices?org_id=@&skip=0&org_id=%20@%20", "", "org"},
+		{"ownkey", "GET", "/analytics/organization/%20+@.0/summary?org_id={org}", "", "org"},
 	}
 	eachStage(t, func(st *stage) {
 		before := st.fingerprint()
@@ -174,5 +177,41 @@ func TestForeign_ListsHoldOwnIDsOnly(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// A request means what its own path, query and body say under the exact names: no other spelling, header or second
+// mention takes it to another organization, object or method.
+func TestForeign_NoOtherSpellingLeadsThere(t *testing.T) {
+	eachStage(t, func(st *stage) {
+		other := home{"otherorg": st.other["org"], "otheragent": st.other["agent"], "othermodel": st.other["model"]}
+		before := st.rows("agents")
+		for _, name := range []string{"Organization_id", "ORGANIZATION_ID", "organizationId", "organization_id ", "organization_ıd", "org_id", "organization", "billing_model_ID", "tenant_id"} {
+			w := st.send(http.MethodPost, "/agents?organization_id="+st.other["org"]+"&org_id="+st.other["org"], "ownadmin",
+				st.fill(other, st.fill(st.own, `{"`+name+`":{otherorg},"name":"n","organization_id":{org}}`)), "X-Organization-ID", st.other["org"], "X-Tenant", st.other["org"])
+			if v := child(parsed(st.t, w.Body.Bytes()), "organization_id"); w.Code != http.StatusOK || string(v.Raw()) != st.own["org"] {
+				st.t.Errorf("%s: %d %s", name, w.Code, w.Body)
+			}
+		}
+		if made := len(st.rows("agents")) - len(before); made != 9 {
+			st.t.Errorf("%d agents were made", made)
+		}
+		for _, query := range []string{"ORG_ID=@", "org_id[]=@", "org-id=@", "organization_id=@", "Org_id=@", "org_id%00=@", "_method=DELETE", "method=delete"} {
+			w := st.send(http.MethodGet, "/billing-models?"+strings.ReplaceAll(query, "@", st.other["org"]), "ownadmin", "")
+			if strings.Contains(w.Body.String(), `"organization_id":`+st.other["org"]+",") || w.Code != http.StatusOK {
+				st.t.Errorf("%s: %d %s", query, w.Code, w.Body)
+			}
+		}
+		prints := st.fingerprint()
+		foreign := "/api/v1/agents/" + st.other["agent"]
+		w := st.send(http.MethodGet, "/agents/"+st.own["agent"], "ownadmin", "", "X-HTTP-Method-Override", "DELETE", "X-HTTP-Method", "DELETE", "X-Original-URL", foreign, "X-Rewrite-URL", foreign,
+			"X-Forwarded-Path", foreign, "X-User-ID", "1", "X-Forwarded-User", superuserEmail, "Cookie", "token="+st.tokens["root"]+"; access_token="+st.tokens["root"])
+		if v := child(parsed(st.t, w.Body.Bytes()), "id"); w.Code != http.StatusOK || string(v.Raw()) != st.own["agent"] {
+			st.t.Errorf("headers: %d %s", w.Code, w.Body)
+		}
+		if w := st.send(http.MethodGet, "/auth/me?access_token="+st.tokens["root"]+"&token="+st.tokens["root"], "nobody", "", "Cookie", "Authorization=Bearer "+st.tokens["root"], "X-API-Key", st.tokens["ownkey"]); w.Code != 401 {
+			st.t.Errorf("credentials elsewhere: %d %s", w.Code, w.Body)
+		}
+		st.unchanged(prints, "a header")
 	})
 }

@@ -309,3 +309,27 @@ func TestHostile_StrangersGetNoFurther(t *testing.T) {
 		st.unchanged(before, "bad signups")
 	})
 }
+
+// Numbers and times at the ends of what is allowed are questions like others, on every list and every statistic.
+func TestHostile_ExtremesAreOrdinary(t *testing.T) {
+	paged := []string{"/users?", "/organizations?", "/billing-models?org_id={org}&", "/agents?org_id={org}&", "/invoices?org_id={org}&", "/jobs?", "/agents/{agent}/billing-summary?", "/invoices/{invoice}/payments?", "/webhook-endpoints?org_id={org}&"}
+	times := []string{"0001-01-01", "9999-12-31T23:59:59.999999Z", "0", "-62135596800", "1e-6", "20000000000", "2024-02-29T23:59:59.999999%2B14:00", "1969-12-31T23:59:59.999999"}
+	questions := []string{"/analytics/agent/{agent}/daily-metrics?days=3660", "/analytics/agent/{agent}/daily-metrics?days=-9223372036854775808", "/analytics/agent/{agent}/daily-metrics?days=0", "/agents/external/own%2F1?org_id={org}"}
+	for _, path := range paged {
+		questions = append(questions, path+"skip=9223372036854775807&limit=1000", path+"skip=0&limit=1", path+"skip=%2B1_0.0&limit=%201%20")
+	}
+	for _, from := range times {
+		for _, to := range times {
+			questions = append(questions, "/analytics/organization/{org}/summary?start_date="+from+"&end_date="+to, "/agents/{agent}/billing-summary?start_date="+from+"&end_date="+to, "/agents/{agent}/outcomes?limit=1&from="+from+"&to="+to)
+		}
+		questions = append(questions, "/analytics/organization/{org}/top-agents?limit=1000&metric=cost&start_date="+from, "/analytics/organization/{org}/activity-breakdown?end_date="+from)
+	}
+	eachStage(t, func(st *stage) {
+		for _, question := range questions {
+			w := st.send(http.MethodGet, st.fill(st.own, question), "root", "")
+			if _, err := strictjson.Parse(w.Body.Bytes()); w.Code != http.StatusOK || err != nil {
+				st.t.Errorf("%s: %d %.300s", question, w.Code, w.Body)
+			}
+		}
+	})
+}

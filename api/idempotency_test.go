@@ -239,6 +239,35 @@ func TestIdempotency_ConcurrentRepeatsHaveOneEffect(t *testing.T) {
 	})
 }
 
+// While the first request is still running, another with its key is told to come again, at once.
+func TestIdempotency_RunningRequestsAreNotJoined(t *testing.T) {
+	eachStage(t, func(st *stage) {
+		block, body := "BEGIN IMMEDIATE", st.fill(st.own, `{"name":"n","organization_id":{org}}`)
+		if st.s.db.IsPostgres() {
+			block = "BEGIN; SELECT id FROM organizations WHERE id = " + st.own["org"] + " FOR UPDATE"
+		}
+		if _, err := st.sql.ExecContext(st.t.Context(), block); err != nil {
+			st.t.Fatal(err)
+		}
+		answers := make(chan *httptest.ResponseRecorder, 2)
+		for range 2 {
+			go func() { answers <- st.keyed("/agents", "ownadmin", body, "k") }()
+		}
+		if w := <-answers; w.Code != 409 || w.Body.String() != detailText("A request with this Idempotency-Key is still in progress") || w.Header().Get("Retry-After") != "1" {
+			st.t.Errorf("meanwhile: %d %v %s", w.Code, w.Header(), w.Body)
+		}
+		if _, err := st.sql.ExecContext(st.t.Context(), "ROLLBACK"); err != nil {
+			st.t.Fatal(err)
+		}
+		if w := <-answers; w.Code != http.StatusOK || isReplay(w) {
+			st.t.Errorf("the first: %d %s", w.Code, w.Body)
+		}
+		if w := st.keyed("/agents", "ownadmin", body, "k"); w.Code != http.StatusOK || !isReplay(w) {
+			st.t.Errorf("afterwards: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
 // A kept answer is its owner's: after he has lost his rights he reads it no more, and it holds no secret.
 func TestIdempotency_AnswersAreKeptSafe(t *testing.T) {
 	eachStage(t, func(st *stage) {
