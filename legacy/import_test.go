@@ -27,6 +27,7 @@ func TestImport_EarlierLayoutComesOverWhole(t *testing.T) {
 		acme := part(t, report, "Acme")
 		wantText(t, acme.Notes, "its lines add up to 9.99, its amount is 10.0")
 		wantText(t, acme.Notes, "April 2024 has no invoice of this usage: its own invoice will bill 0.3725 USD")
+		wantText(t, acme.Notes, `billingmodel 2: 1 rows of seatbasedconfig are left out, for its type is "activity"`)
 		totals := map[string]legacy.Total{}
 		for _, total := range acme.Totals {
 			totals[total.Name] = total
@@ -78,6 +79,31 @@ func TestImport_LaterLayoutComesOverWhole(t *testing.T) {
 		for _, key := range []string{"xyra_0123456789abcdefghijklmnopqrstuv", "xyra_plain6789abcdefghijklmnopqrstuv"} {
 			if caller, err := gate.Caller(t.Context(), "Bearer "+key); err != nil || caller.Organization != 1 {
 				t.Errorf("key %s: %+v, %v", key, caller, err)
+			}
+		}
+	})
+}
+
+func TestImport_PricesMayBeJSON(t *testing.T) {
+	each(t, "earlier.sql", func(t *testing.T, o *old, db *store.DB, _ *storetest.Clock) {
+		o.exec(`DROP TABLE activitybasedconfig, outcomebasedconfig, hybridconfig, seatbasedconfig;
+			ALTER TABLE billingmodel ADD config JSON;
+			UPDATE billingmodel SET config = '{"price_per_action": 0.1, "action_type": "call"}' WHERE id = 2;
+			UPDATE billingmodel SET config = '{"base_fee": 20, "seat_config": {"price_per_seat": 3}, "activity_config": [{"price_per_action": 0.25, "action_type": "chat"}]}' WHERE id = 6`)
+		report := o.imported(db, legacy.Options{})
+		wantSound(t, db, report)
+		wantText(t, part(t, report, "Acme").Notes, `"Share" has no prices and is imported as inactive`)
+		for id, want := range map[xyra.BillingModelID]string{2: "activity call 0.1", 6: "base_fee  20.0, seat  3.0, activity chat 0.25"} {
+			m, err := db.BillingModel(t.Context(), 3, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, c := range m.Version.Components {
+				got = append(got, fmt.Sprintf("%s %s %s", c.Kind, c.Type, c.Price))
+			}
+			if strings.Join(got, ", ") != want {
+				t.Errorf("model %d has %s, want %s", id, strings.Join(got, ", "), want)
 			}
 		}
 	})

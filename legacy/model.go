@@ -3,6 +3,7 @@ package legacy
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"xyra"
@@ -31,7 +32,7 @@ func billingModel(r record, c configs) xyra.BillingModel {
 		Name: r.textOr("name", ""), Description: r.text("description"), IsActive: r.truth("is_active", true),
 		CreatedAt: created, UpdatedAt: r.timeOr("updated_at", created)}
 	was := strings.ToLower(r.textOr("model_type", ""))
-	p := readPrices(r, c, int64(m.ID))
+	p := readPrices(r, was, c, int64(m.ID))
 	if p.empty() {
 		readConfig(r, &p)
 	}
@@ -39,6 +40,10 @@ func billingModel(r record, c configs) xyra.BillingModel {
 	m.Version.Type, m.Version.Components = p.preset(was)
 	if string(m.Version.Type) != was {
 		r.say.note("%s %q: type %q becomes %q", r.name(), m.Name, was, m.Version.Type)
+	}
+	if p.empty() {
+		m.IsActive = false
+		r.say.note("%s %q has no prices and is imported as inactive", r.name(), m.Name)
 	}
 	if len(p.beyond) > 0 {
 		m.IsActive = false
@@ -58,7 +63,6 @@ func (p *prices) preset(was string) (xyra.ModelType, []pricing.Component) {
 	all := append(append(append(p.base, p.seats...), p.activities...), p.outcomes...)
 	switch {
 	case len(all) == 0:
-		p.beyond = append(p.beyond, "a model without prices")
 		return xyra.ModelHybrid, []pricing.Component{{Kind: pricing.BaseFee}}
 	case was == "hybrid" || len(all) > 1:
 		return xyra.ModelHybrid, all
@@ -84,30 +88,62 @@ func mergeFees(fees []pricing.Component) []pricing.Component {
 	return []pricing.Component{sum}
 }
 
-// readPrices reads the model's rows of the tables of prices.
-func readPrices(m record, c configs, id int64) (p prices) {
-	for _, r := range c["hybridconfig"][id] {
-		p.fee(m, r, "base_fee", true)
+// used are the tables that each type took its prices from. Rows in others are left over from a type that the model had.
+var used = map[string][]string{
+	"seat":     {"seatbasedconfig", "agentbasedconfig"},
+	"agent":    {"agentbasedconfig", "seatbasedconfig"},
+	"activity": {"activitybasedconfig"},
+	"outcome":  {"outcomebasedconfig"},
+	"hybrid":   {"hybridconfig", "seatbasedconfig", "agentbasedconfig", "activitybasedconfig", "outcomebasedconfig"},
+	"workflow": {"workflowbasedconfig", "workflowtype"},
+}
+
+// readPrices reads the model's rows of the tables of prices that its type used.
+func readPrices(m record, was string, c configs, id int64) (p prices) {
+	readers := map[string]func(r record){
+		"hybridconfig":        func(r record) { p.fee(m, r, "base_fee", true) },
+		"seatbasedconfig":     func(r record) { p.perAgent(m, r) },
+		"agentbasedconfig":    func(r record) { p.perAgent(m, r) },
+		"activitybasedconfig": func(r record) { p.activity(m, r) },
+		"outcomebasedconfig":  func(r record) { p.outcome(m, r) },
+		"workflowbasedconfig": func(r record) { p.platform(m, r) },
+		"workflowtype":        func(r record) { p.workflow(m, r) },
 	}
-	for _, r := range append(c["seatbasedconfig"][id], c["agentbasedconfig"][id]...) {
-		p.seat(m, price(m, r, "price_per_seat"), r.textOr("billing_frequency", pricing.Monthly))
-		p.without(r.positive("setup_fee"), "a setup fee")
-		p.without(r.truth("volume_discount_enabled", false), "volume discounts")
-	}
-	for _, r := range c["activitybasedconfig"][id] {
-		if !p.inUse(m, r, "action_type") {
+	for _, name := range configTables {
+		rows := c[name][id]
+		switch {
+		case len(rows) == 0:
 			continue
+		case used[was] != nil && !slices.Contains(used[was], name):
+			m.say.note("%s: %d rows of %s are left out, for its type is %q", m.name(), len(rows), name, was)
+			continue
+		case slices.Contains(single, name):
+			rows = rows[len(rows)-1:] // the old program knew one
 		}
-		p.fee(m, r, "base_agent_fee", false)
-		p.activities = append(p.activities, pricing.Component{Kind: pricing.Activity, Type: r.textOr("action_type", "activity"), Price: price(m, r, "price_per_action")})
-		p.without(r.truth("volume_pricing_enabled", false), "volume prices")
-		p.without(r.positive("minimum_charge"), "a minimum charge")
+		for _, r := range rows {
+			readers[name](r)
+		}
 	}
-	for _, r := range c["outcomebasedconfig"][id] {
-		p.outcome(m, r)
-	}
-	p.workflows(m, c, id)
 	return p
+}
+
+// single are the tables that have one row for each model.
+var single = []string{"hybridconfig", "seatbasedconfig", "agentbasedconfig", "workflowbasedconfig"}
+
+func (p *prices) perAgent(m, r record) {
+	p.seat(m, price(m, r, "price_per_seat"), r.textOr("billing_frequency", pricing.Monthly))
+	p.without(r.positive("setup_fee"), "a setup fee")
+	p.without(r.truth("volume_discount_enabled", false), "volume discounts")
+}
+
+func (p *prices) activity(m, r record) {
+	if !p.inUse(m, r, "action_type") {
+		return
+	}
+	p.fee(m, r, "base_agent_fee", false)
+	p.activities = append(p.activities, pricing.Component{Kind: pricing.Activity, Type: r.textOr("action_type", "activity"), Price: price(m, r, "price_per_action")})
+	p.without(r.truth("volume_pricing_enabled", false), "volume prices")
+	p.without(r.positive("minimum_charge"), "a minimum charge")
 }
 
 func (p *prices) outcome(m, r record) {
@@ -124,21 +160,21 @@ func (p *prices) outcome(m, r record) {
 	p.without(r.positive("tier_1_threshold") && r.positive("tier_1_percentage"), "tiers of percentages")
 }
 
-// workflows become activities: whoever reports a workflow's run as an activity of its type is charged for it.
-func (p *prices) workflows(m record, c configs, id int64) {
-	for _, r := range c["workflowbasedconfig"][id] {
-		p.fee(m, r, "base_platform_fee", false)
-		p.without(r.truth("volume_discount_enabled", false), "volume discounts")
+func (p *prices) platform(m, r record) {
+	p.fee(m, r, "base_platform_fee", false)
+	p.without(r.truth("volume_discount_enabled", false), "volume discounts")
+}
+
+// workflow becomes an activity: whoever reports a workflow's run as an activity of its type is charged for it.
+func (p *prices) workflow(m, r record) {
+	if !p.inUse(m, r, "workflow_type") {
+		return
 	}
-	for _, r := range c["workflowtype"][id] {
-		if !p.inUse(m, r, "workflow_type") {
-			continue
-		}
-		p.activities = append(p.activities, pricing.Component{Kind: pricing.Activity, Type: r.textOr("workflow_type", "workflow"), Price: price(m, r, "price_per_workflow")})
-		p.without(r.positive("volume_tier_1_threshold"), "volume prices")
-		p.without(r.positive("minimum_charge"), "a minimum charge")
-		m.say.note("%s: runs of workflow %q are charged when they are recorded as activities of that type", m.name(), r.textOr("workflow_type", "workflow"))
-	}
+	typ := r.textOr("workflow_type", "workflow")
+	p.activities = append(p.activities, pricing.Component{Kind: pricing.Activity, Type: typ, Price: price(m, r, "price_per_workflow")})
+	p.without(r.positive("volume_tier_1_threshold"), "volume prices")
+	p.without(r.positive("minimum_charge"), "a minimum charge")
+	m.say.note("%s: runs of workflow %q are charged when they are recorded as activities of that type", m.name(), typ)
 }
 
 // inUse passes over prices that were switched off.

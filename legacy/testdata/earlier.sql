@@ -49,7 +49,7 @@ INSERT INTO billingmodel VALUES
 INSERT INTO activitybasedconfig VALUES (1, 2, 0.1, 'call'), (2, 6, 0.25, 'chat');
 INSERT INTO outcomebasedconfig VALUES (1, 4, 'sale', 7.5), (2, 6, 'lead', 5);
 INSERT INTO hybridconfig VALUES (1, 6, 20);
-INSERT INTO seatbasedconfig VALUES (1, 8, 49.5, 'quarterly');
+INSERT INTO seatbasedconfig VALUES (1, 8, 49.5, 'quarterly'), (2, 2, 5, 'monthly'); -- the second from when model 2 was one of seats
 INSERT INTO agent VALUES
 	(10, 'Caller', NULL, 3, 2, '{"seats": 2}', true, '2024-04-20 00:00:00', 'crm/1', 'active', 'voice', '["phone"]', 'fine', '2024-01-13', '2024-01-13'),
 	(12, 'Seller', NULL, 3, 4, NULL, true, '2024-04-01', NULL, 'active', NULL, '[]', NULL, '2024-01-13', '2024-01-13'),
