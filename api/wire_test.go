@@ -3,9 +3,11 @@ package api
 import (
 	"bufio"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -183,7 +185,7 @@ func TestWire_BrokenBodiesAreRefused(t *testing.T) {
 	})
 }
 
-// Without documents their pages are unknown paths.
+// Health and readiness are public and tell a lost database apart; without documents their pages are unknown paths.
 func TestWire_ServiceRoutes(t *testing.T) {
 	eachStage(t, func(st *stage) {
 		for path, want := range map[string]string{"/health": `^\{"status":"healthy","timestamp":"\d{4}-\d\d-\d\dT[\d:.]+Z"\}$`, "/ready": `^\{"status":"ready","timestamp":"[^"]+Z"\}$`} {
@@ -205,8 +207,56 @@ func TestWire_ServiceRoutes(t *testing.T) {
 		if w := st.send("GET", "/health", "nobody", ""); w.Code != 200 {
 			st.t.Errorf("alive without database: %d %s", w.Code, w.Body)
 		}
+		var log strings.Builder
+		st.s = st.s.withOptions(func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 		if w := st.send("GET", "/ready", "nobody", ""); w.Code != 503 || w.Body.String() != detailText("Not ready") {
 			st.t.Errorf("ready without database: %d %s", w.Code, w.Body)
+		}
+		if !strings.Contains(log.String(), "database is closed") {
+			st.t.Errorf("the log does not say why: %s", &log)
+		}
+	})
+}
+
+// Guesses are counted by the address that the connection shows: a header changes it only behind a proxy that is trusted,
+// and an IPv6 client is as large as its network.
+func TestWire_GuessesAreCountedByTrueAddresses(t *testing.T) {
+	eachStage(t, func(st *stage) {
+		st.s = st.s.withOptions(func(o *Options) {
+			o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+		})
+		guess := func(account, remote, forwarded string) int {
+			r := httptest.NewRequest(http.MethodPost, "/api/v1/auth/login", strings.NewReader("username="+account+"&password=wrong"))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.RemoteAddr = remote
+			r.Header.Set("X-Forwarded-For", forwarded)
+			r.Header.Set("X-Real-IP", forwarded)
+			r.Header.Set("Forwarded", "for="+forwarded)
+			w := httptest.NewRecorder()
+			st.s.ServeHTTP(w, r)
+			return w.Code
+		}
+		sources := map[string]func(n int) (remote, forwarded string){
+			"stranger": func(n int) (string, string) { return "198.51.100.1:1", fmt.Sprintf("203.0.113.%d", n) },
+			"liar":     func(n int) (string, string) { return "10.0.0.1:1", fmt.Sprintf("203.0.113.%d, 198.51.100.2", n) },
+			"chain":    func(n int) (string, string) { return "10.0.0.1:1", "198.51.100.3, 10.1.1.1" },
+			"network":  func(n int) (string, string) { return fmt.Sprintf("[2001:db8:1:2::%d]:1", n), "" },
+			"mapped":   func(n int) (string, string) { return []string{"198.51.100.4:1", "[::ffff:198.51.100.4]:1"}[n%2], "" },
+		}
+		for account, source := range sources {
+			for n := range 11 {
+				want := 401
+				if n == 10 {
+					want = 429
+				}
+				remote, forwarded := source(n)
+				if got := guess(account, remote, forwarded); got != want {
+					st.t.Errorf("guess %d of %s: %d, want %d", n+1, account, got, want)
+				}
+			}
+		}
+		if got := guess("liar", "10.0.0.1:1", "198.51.100.9"); got != 401 {
+			st.t.Errorf("another client behind the proxy: %d", got)
 		}
 	})
 }
