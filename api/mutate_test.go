@@ -250,3 +250,47 @@ func (st *stage) verify() {
 		}
 	}
 }
+
+// The quick path of single events, the route behind it (which a trailing slash reaches) and a batch mean the same by the
+// same event, whatever is odd about it: same answer, and with a key the same record.
+func TestHostile_EventsMeanTheSameOnEveryPath(t *testing.T) {
+	eachStage(t, func(st *stage) {
+		r, taken := rand.New(rand.NewPCG(5, 13)), 0
+		kinds := map[string]string{"activities": "activity", "costs": "cost", "outcomes": "outcome"}
+		for n := range 300 {
+			s := seeds[9+n%4]
+			word := s.path[strings.LastIndexByte(s.path, '/')+1:]
+			path, body := st.fill(st.own, s.path), mutated(st.t, r, st.fill(st.own, s.body))
+			quick, slow := st.send(http.MethodPost, path, s.caller, body), st.send(http.MethodPost, path+"/", s.caller, body)
+			hasKey := strings.Contains(quick.Body.String(), `"idempotency_key":"`)
+			a, b := quick.Body.String(), slow.Body.String()
+			if !hasKey {
+				a, b = withoutChance(a), withoutChance(b)
+			}
+			if quick.Code != slow.Code || a != b || quick.Code == http.StatusOK && isReplay(slow) != hasKey {
+				st.t.Errorf("%s %s: %d %s, with a slash %d %s", path, body, quick.Code, quick.Body, slow.Code, slow.Body)
+			}
+			inner, isObject := strings.CutPrefix(body, "{")
+			if !isObject || inner == "}" || strings.Contains(body, `"kind"`) || strings.Contains(body, `"agent_id"`) {
+				continue
+			}
+			w := st.send(http.MethodPost, "/events", s.caller, `{"events":[{"kind":"`+kinds[word]+`","agent_id":`+st.own["agent"]+`,`+inner+`]}`)
+			results := child(parsed(st.t, w.Body.Bytes()), "results")
+			result := child(results, "0")
+			code := "200"
+			if v, refused := result.Field("code"); refused {
+				code = string(v.Raw())
+			} else if hasKey && string(child(result, "id").Raw()) != string(child(parsed(st.t, quick.Body.Bytes()), "id").Raw()) {
+				st.t.Errorf("%s: a batch makes %s of it, alone it is %s", body, w.Body, quick.Body)
+			}
+			if w.Code != http.StatusOK || code != strconv.Itoa(quick.Code) {
+				st.t.Errorf("%s: in a batch %d %s, alone %d %s", body, w.Code, w.Body, quick.Code, quick.Body)
+			}
+			taken++
+		}
+		if taken < 100 {
+			st.t.Errorf("only %d were events", taken)
+		}
+		st.verify()
+	})
+}
