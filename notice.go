@@ -112,6 +112,27 @@ func (i Invoice) StatusNotice() (n Notice, exists bool) {
 	return i.Notice(t), true
 }
 
+// CreditNotice says that the payment book owes money to the organization, or has given it back: p credited something or
+// is a refund. Other rows have none.
+func (p Payment) CreditNotice(i Invoice) (n Notice, exists bool) {
+	amount := p.Credited
+	if p.Kind == PaymentRefund {
+		amount = p.Amount
+	}
+	if amount.Sign() <= 0 {
+		return n, false
+	}
+	return NewNotice(NoticeCreditNoteCreated, p.Organization, struct {
+		ID           PaymentID      `json:"id"`
+		Organization OrganizationID `json:"organization_id"`
+		Invoice      InvoiceID      `json:"invoice_id"`
+		Number       string         `json:"invoice_number"`
+		Kind         PaymentKind    `json:"kind"`
+		Currency     money.Currency `json:"currency"`
+		Amount       money.Decimal  `json:"amount"`
+	}{p.ID, p.Organization, i.ID, i.Number, p.Kind, p.Currency, amount}), true
+}
+
 // CreatedNotice says that the key was made, without anything that could be tried as its secret.
 func (k APIKey) CreatedNotice() Notice {
 	data := struct {
