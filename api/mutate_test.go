@@ -52,6 +52,7 @@ var seeds = []struct{ method, path, caller, body string }{
 	{"POST", "/invoices/{+invoice}/credits", "root", `{"amount":1}`},
 	{"POST", "/api-keys", "ownadmin", `{"name":"n","description":"d","expires_at":"2030-01-01"}`},
 	{"PUT", "/api-keys/{apikey}", "ownadmin", `{"name":"n","description":"d","expires_at":"9999-01-01"}`},
+	{"PUT", "/webhook-endpoints/{endpoint}", "ownadmin", `{"url":"https://hooks.example.com/1","description":"d","event_types":["invoice.created","usage.threshold"],"thresholds":[{"agent_id":{agent},"currency":"USD","charge":5},{"currency":"EUR","charge":0.5}],"is_active":true}`},
 }
 
 // kindOf says what a member holds, to choose something like it.
@@ -130,7 +131,7 @@ func mutated(t *testing.T, r *rand.Rand, body string) string {
 var reads = []string{"/users", "/users/{colleague}", "/organizations", "/organizations/{org}", "/organizations/{org}/stats", "/organizations/{org}/credits", "/billing-models?org_id={org}", "/billing-models/{model}",
 	"/agents?org_id={org}", "/agents/{agent}", "/agents/external/own%2F1?org_id={org}", "/agents/{agent}/stats", "/agents/{agent}/billing-config", "/agents/{agent}/billing-summary", "/agents/{agent}/activities?limit=1000", "/agents/{agent}/costs?limit=1000", "/agents/{agent}/outcomes?limit=1000",
 	"/analytics/organization/{org}/summary?start_date=0001-01-01&end_date=9999-12-31", "/analytics/organization/{org}/top-agents?start_date=0001-01-01", "/analytics/organization/{org}/activity-breakdown?start_date=0001-01-01", "/analytics/agent/{agent}/daily-metrics?days=40",
-	"/invoices?org_id={org}", "/invoices/{invoice}", "/invoices/{invoice}/payments", "/api-keys/{apikey}", "/jobs"}
+	"/invoices?org_id={org}", "/invoices/{invoice}", "/invoices/{invoice}/payments", "/api-keys/{apikey}", "/jobs", "/audit?org_id={org}", "/webhook-endpoints?org_id={org}", "/webhook-endpoints/{endpoint}/deliveries"}
 
 // readAll reads everything; no answer is a 5xx, and each is a whole JSON document.
 func (st *stage) readAll(after string) {
