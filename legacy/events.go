@@ -266,7 +266,7 @@ func (im *importer) event(kind xyra.EventKind, r record) xyra.Event {
 	}
 	im.mapped[cost.row] = true
 	e.Charge, e.Currency = cost.amount, cost.currency
-	version := im.models[im.agents[e.Agent].BillingModel]
+	version := im.first[im.agents[e.Agent].BillingModel]
 	for _, c := range version.Components {
 		if kind.Prices(c, e.Type) {
 			e.Version = version.ID

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,11 +47,12 @@ func Import(ctx context.Context, s *Source, db *store.DB, o Options) (*Report, e
 	if err != nil {
 		return nil, err
 	}
-	if err := report.run(ctx, db, o, &importer{source: s, options: o, people: people}, (*importer).platform); err != nil {
+	here := map[xyra.UserID]bool{}
+	if err := report.run(ctx, db, o, &importer{source: s, options: o, people: people, here: here}, (*importer).platform); err != nil {
 		return nil, fmt.Errorf("import users without organization: %w", err)
 	}
 	for _, r := range organizations {
-		im := &importer{source: s, options: o, people: people, prices: prices, row: r}
+		im := &importer{source: s, options: o, people: people, here: here, prices: prices, row: r}
 		if err := report.run(ctx, db, o, im, (*importer).organization); err != nil {
 			return nil, fmt.Errorf("import %s: %w", r.name(), err)
 		}
@@ -181,6 +183,7 @@ type importer struct {
 	source  *Source
 	options Options
 	people  map[int64][]record
+	here    map[xyra.UserID]bool // whether a user of any organization is here
 	prices  configs
 	row     record // of the organization
 
@@ -191,7 +194,8 @@ type importer struct {
 	org      xyra.Organization
 	zone     *time.Location
 	agents   map[xyra.AgentID]xyra.Agent
-	models   map[xyra.BillingModelID]xyra.Version
+	models   map[xyra.BillingModelID]bool // whether it is here
+	first    map[xyra.BillingModelID]xyra.Version
 	versions map[xyra.VersionID]xyra.Version
 	auto     map[eventName]*autoCost
 	mapped   map[int64]bool // cost rows that became charges
@@ -202,7 +206,8 @@ type importer struct {
 // begin forgets what an attempt before has found.
 func (im *importer) begin(tx *store.Tx) {
 	im.tx, im.part, im.say, im.totals = tx, Part{}, &remarks{}, newTotals()
-	im.agents, im.models, im.versions = map[xyra.AgentID]xyra.Agent{}, map[xyra.BillingModelID]xyra.Version{}, map[xyra.VersionID]xyra.Version{}
+	im.agents, im.models = map[xyra.AgentID]xyra.Agent{}, map[xyra.BillingModelID]bool{}
+	im.first, im.versions = map[xyra.BillingModelID]xyra.Version{}, map[xyra.VersionID]xyra.Version{}
 	im.auto, im.mapped = map[eventName]*autoCost{}, map[int64]bool{}
 	im.covered, im.open = map[store.PeriodCurrency]*issued{}, map[store.PeriodCurrency]*openMonth{}
 	im.row.say = im.say
@@ -220,9 +225,15 @@ func (im *importer) judge(fresh bool, r record, found error, fields func() []str
 	case found != nil:
 		return false, found
 	}
-	if differing := fields(); len(differing) > 0 {
+	differing := fields()
+	switch {
+	case slices.Contains(differing, "CreatedAt") || slices.Contains(differing, "Number"):
+		// Nothing changes these: what has the id here is not what has it there.
+		im.say.differ("%s is another one here (%s): it is not imported, nor what belongs to it", r.name(), strings.Join(differing, ", "))
+		return false, nil
+	case len(differing) > 0:
 		im.say.differ("%s is here with another %s and stays as it is here", r.name(), strings.Join(differing, ", "))
-	} else {
+	default:
 		im.part.Known++
 	}
 	return true, nil
@@ -261,15 +272,8 @@ func (im *importer) organization(ctx context.Context) error {
 	}
 	stored, found := im.tx.Organization(ctx, im.org.ID)
 	usable, err := im.judge(fresh, im.row, found, func() []string { return changed(stored, im.org, "UpdatedAt", "Settings") })
-	if err != nil {
+	if err != nil || !usable {
 		return err
-	}
-	if usable && !fresh && !stored.CreatedAt.Equal(im.org.CreatedAt) && im.row.text("created_at") != nil {
-		im.say.differ("%s is another organization here (%q): nothing of it is imported", im.row.name(), stored.Name)
-		usable = false
-	}
-	if !usable {
-		return nil
 	}
 	if im.zone, err = time.LoadLocation(im.org.Timezone); err != nil {
 		return fmt.Errorf("time zone of %s: %w", im.row.name(), err)
@@ -319,6 +323,7 @@ func (im *importer) users(ctx context.Context, of xyra.OrganizationID) error {
 		r.say = im.say
 		u := user(r)
 		if twin, err := im.tx.UserByEmail(ctx, u.EmailKey); err == nil && twin.ID != u.ID {
+			im.here[u.ID] = false
 			im.say.differ("%s is not imported: its address %s is that of user %d, upper and lower case not distinguished", r.name(), u.Email, twin.ID)
 			continue
 		} else if err != nil && !xyra.HasCode(err, xyra.CodeNotFound) {
@@ -330,9 +335,11 @@ func (im *importer) users(ctx context.Context, of xyra.OrganizationID) error {
 		}
 		stored, found := im.tx.User(ctx, u.ID)
 		// A login here sets these two.
-		if _, err := im.judge(fresh, r, found, func() []string { return changed(stored, u, "UpdatedAt", "LastLogin", "PasswordHash") }); err != nil {
+		usable, err := im.judge(fresh, r, found, func() []string { return changed(stored, u, "UpdatedAt", "LastLogin", "PasswordHash") })
+		if err != nil {
 			return err
 		}
+		im.here[u.ID] = usable
 	}
 	return nil
 }
@@ -354,12 +361,14 @@ func (im *importer) billingModels(ctx context.Context) error {
 			}
 		}
 		stored, found := im.tx.BillingModel(ctx, im.org.ID, m.ID)
-		if _, err := im.judge(fresh, r, found, func() []string {
+		usable, err := im.judge(fresh, r, found, func() []string {
 			fields := changed(stored, m, "UpdatedAt", "Version")
 			return append(fields, changed(stored.Version, m.Version, "ID", "From")...)
-		}); err != nil {
+		})
+		if err != nil {
 			return err
 		}
+		im.models[m.ID] = usable
 	}
 	byModel, err := im.tx.Versions(ctx, im.org.ID)
 	if err != nil {
@@ -368,7 +377,7 @@ func (im *importer) billingModels(ctx context.Context) error {
 	ours := make([]xyra.BillingModelID, 0, len(byModel))
 	for id, versions := range byModel {
 		ours = append(ours, id)
-		im.models[id] = versions[0]
+		im.first[id] = versions[0]
 		for _, v := range versions {
 			im.versions[v.ID] = v
 		}
@@ -384,8 +393,8 @@ func (im *importer) everyAgent(ctx context.Context) error {
 	}
 	for _, r := range rows {
 		a := agent(r)
-		if _, own := im.models[a.BillingModel]; a.BillingModel != 0 && !own {
-			im.say.differ("%s: its billing model %d is not of its organization: it has none here", r.name(), a.BillingModel)
+		if a.BillingModel != 0 && !im.models[a.BillingModel] {
+			im.say.differ("%s: its billing model %d is not here or not of its organization: it has none here", r.name(), a.BillingModel)
 			a.BillingModel = 0
 		}
 		if a.ExternalID != nil {
@@ -433,11 +442,8 @@ func (im *importer) apiKeys(ctx context.Context) error {
 			im.say.differ("%s is not imported: neither the key nor its SHA-256 is kept", r.name())
 			continue
 		}
-		if _, err := im.tx.User(ctx, k.User); err != nil {
-			if !xyra.HasCode(err, xyra.CodeNotFound) {
-				return err
-			}
-			im.say.differ("%s is not imported: its user %d is not here", r.name(), k.User)
+		if !im.here[k.User] {
+			im.say.differ("%s is not imported: its user %d is not here or of another organization", r.name(), k.User)
 			continue
 		}
 		fresh, err := im.tx.InsertImportedAPIKey(ctx, k)

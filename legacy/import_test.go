@@ -270,7 +270,7 @@ func TestImport_ForeignDataIsRefusedUnlessMerged(t *testing.T) {
 			t.Errorf("without merge: %v", err)
 		}
 		report := o.imported(db, legacy.Options{Merge: true})
-		wantText(t, part(t, report, "Acme").Differences, `organization 3 is another organization here ("Three"): nothing of it is imported`)
+		wantText(t, part(t, report, "Acme").Differences, "organization 3 is another one here (Name, ")
 		if bravo := part(t, report, "Bravo"); len(bravo.Differences) > 0 || bravo.Added == 0 {
 			t.Errorf("Bravo: %+v", bravo)
 		}
@@ -281,6 +281,27 @@ func TestImport_ForeignDataIsRefusedUnlessMerged(t *testing.T) {
 	})
 }
 
+// Both programs have gone on, and their next agent has the same id: the events of one are not the other's.
+func TestImport_OtherRowsUnderTheSameIDGetNothing(t *testing.T) {
+	each(t, "earlier.sql", func(t *testing.T, o *old, db *store.DB, _ *storetest.Clock) {
+		o.imported(db, legacy.Options{})
+		var id xyra.AgentID
+		if err := db.Tx(t.Context(), func(tx *store.Tx) (err error) {
+			id, err = tx.InsertAgent(t.Context(), xyra.Agent{Organization: 3, Name: "New", Status: "active", Capabilities: []byte("[]")})
+			return err
+		}); err != nil || id <= 16 {
+			t.Fatalf("the next agent is %d, %v", id, err)
+		}
+		o.exec(fmt.Sprintf(`INSERT INTO agent VALUES (%d, 'New', NULL, 3, NULL, NULL, true, NULL, NULL, 'active', NULL, '[]', NULL, '2024-05-01', NULL);
+			INSERT INTO agentactivity VALUES (107, %d, 'call', '2024-05-02', NULL, NULL, NULL)`, id, id))
+		acme := part(t, o.imported(db, legacy.Options{}), "Acme")
+		wantText(t, acme.Differences, fmt.Sprintf("agent %d is another one here", id))
+		if _, err := db.Event(t.Context(), 3, xyra.Activity, 107); !xyra.HasCode(err, xyra.CodeNotFound) {
+			t.Errorf("the event of another agent: %v", err)
+		}
+	})
+}
+
 func TestImport_WhatCannotBeKeptIsNamed(t *testing.T) {
 	each(t, "earlier.sql", func(t *testing.T, o *old, db *store.DB, _ *storetest.Clock) {
 		o.exec(`INSERT INTO "user" VALUES (11, 'ann@acme.example', 'x', NULL, true, false, 3, NULL, 'owner', NULL, NULL);
@@ -288,7 +309,7 @@ func TestImport_WhatCannotBeKeptIsNamed(t *testing.T) {
 			UPDATE agentcost SET amount = 'NaN' WHERE id = 307;
 			UPDATE invoice SET total_amount = 80, status = 'draft' WHERE id = 20`)
 		acme := part(t, o.imported(db, legacy.Options{}), "Acme")
-		for _, want := range []string{"user 11 is not imported: its address ann@acme.example is that of user 7", "agent 12: its billing model 8 is not of its organization",
+		for _, want := range []string{"user 11 is not imported: its address ann@acme.example is that of user 7", "agent 12: its billing model 8 is not here or not of its organization",
 			`agentcost 307: amount "NaN" is no number`, "its total 80.0 is not amount and tax (75.2)", `status "draft" becomes "pending"`} {
 			wantText(t, acme.Differences, want)
 		}
