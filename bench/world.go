@@ -35,10 +35,6 @@ func (c *apiClient) post(ctx context.Context, path string, body, out any) error 
 	return c.send(ctx, http.MethodPost, path, "application/json", bytes.NewReader(raw), out)
 }
 
-func (c *apiClient) read(ctx context.Context, path string, out any) error {
-	return c.send(ctx, http.MethodGet, path, "", nil, out)
-}
-
 func (c *apiClient) send(ctx context.Context, method, path, contentType string, body io.Reader, out any) error {
 	r, err := http.NewRequestWithContext(ctx, method, c.root+path, body)
 	if err != nil {

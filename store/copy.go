@@ -26,10 +26,7 @@ var (
 // schemaTable is goose's own.
 const schemaTable = "goose_db_version"
 
-// epochTable has its one row from the start, and its number means nothing elsewhere.
-const epochTable = "recording_epoch"
-
-// ownTables are filled by migrations: each database has its own rows in them.
+// ownTables are filled by migrations: each database has its own rows in them, which mean nothing elsewhere.
 var ownTables = []string{schemaTable, "recording_epoch"}
 
 // copying is a copy under way.
