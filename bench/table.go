@@ -88,7 +88,11 @@ func (t *table) fact(what, name, value string) {
 // print writes the table as Markdown, with the machine and the command above it.
 func (t *table) print(w io.Writer) {
 	out := bufio.NewWriter(w)
-	defer out.Flush()
+	defer func() {
+		if err := out.Flush(); err != nil {
+			fmt.Fprintln(os.Stderr, "print the table:", err)
+		}
+	}()
 	fmt.Fprintf(out, "%s, %s, %d processors, %s; load generator, server and database share them.\n", time.Now().UTC().Format(time.DateOnly), machine(), runtime.NumCPU(), runtime.Version())
 	fmt.Fprintf(out, "Command: bench %s\n\n", strings.Join(os.Args[1:], " "))
 	fmt.Fprintln(out, "| what | | median | smallest to largest | goal | p50 ms | p99 ms | CPU µs (xyra + PostgreSQL) |")

@@ -91,7 +91,7 @@ func (rec *Recording) send(ctx context.Context, steps []*step) error {
 	results := rec.pg.SendBatch(ctx, batch)
 	for _, s := range steps {
 		if _, err := results.Exec(); err != nil {
-			results.Close() //nolint:errcheck // it repeats the error at hand
+			results.Close() // it repeats the error at hand
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}

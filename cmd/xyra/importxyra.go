@@ -158,7 +158,7 @@ func (i importXyraCommand) printPart(out io.Writer, p legacy.Part) (differences 
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.Name, t.Before.Plain(), t.After.Plain(), mark)
 	}
-	table.Flush() //nolint:errcheck // as with every line printed
+	table.Flush()
 	for _, text := range p.Differences {
 		fmt.Fprintln(out, "  differs: "+text)
 	}

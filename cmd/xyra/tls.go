@@ -65,7 +65,7 @@ func (c *keptCertificate) forHello(*tls.ClientHelloInfo) (*tls.Certificate, erro
 	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.lookedAt) > certificateLookEvery {
 		c.lookedAt = now
-		c.read() //nolint:errcheck // half-written files: the old certificate serves until they fit
+		_ = c.read() // half-written files: the old certificate serves until they fit
 	}
 	return c.current, nil
 }
