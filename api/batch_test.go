@@ -113,14 +113,14 @@ func TestEvents_EachIsAnsweredAsIfPostedAlone(t *testing.T) {
 		user := m.newUser("user@example.com", m.id)
 		other := newMarket(t, m.s, "Bolt")
 		bodies := map[string][]string{
-			"activit": {`{"activity_type":"call"}`, `{"activity_type":"call","quantity":"3","activity_metadata":{"a": 1}}`, `{}`, `{"activity_type":null,"quantity":0}`,
+			"activity": {`{"activity_type":"call"}`, `{"activity_type":"call","quantity":"3","activity_metadata":{"a": 1}}`, `{}`, `{"activity_type":null,"quantity":0}`,
 				`{"activity_type":"call","timestamp":"2999-01-01","idempotency_key":"","activity_metadata":[]}`, `{"activity_type":"none","currency":"XXX"}`},
 			"cost": {`{"cost_type":"llm","amount":1.25,"currency":"eur"}`, `{"cost_type":"llm"}`, `{"cost_type":"llm","details":{"seats":1}}`, `{"cost_type":"llm","details":{"actions":2}}`,
 				`{"cost_type":"llm","details":{"actions":-2,"outcome_value":"x"}}`, `{"cost_type":"llm","amount":null,"currency":"XXY"}`, `{"cost_type":"llm","amount":"-1","details":7}`},
 			"outcome": {`{"outcome_type":"sale","value":100,"verified":true}`, `{"outcome_type":"sale"}`, `{"outcome_type":"sale","value":"100.10","details":{"b":{}}}`, `{"outcome_type":"` + strings.Repeat("x", 256) + `","value":true,"verified":1}`},
 		}
-		kinds := map[string]string{"activit": "activity", "cost": "cost", "outcome": "outcome"}
-		plural := map[string]string{"activit": "activities", "cost": "costs", "outcome": "outcomes"}
+		kinds := map[string]string{"activity": "activity", "cost": "cost", "outcome": "outcome"}
+		plural := map[string]string{"activity": "activities", "cost": "costs", "outcome": "outcomes"}
 		for _, agent := range []string{m.agent, "999999", other.agent, "0"} {
 			for stem, list := range bodies {
 				for _, body := range list {

@@ -143,6 +143,7 @@ func rawTransaction(ctx context.Context, db *sql.DB, insert *sql.Stmt, rows int,
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing to do after a commit
 	statement := tx.StmtContext(ctx, insert)
+	defer statement.Close()
 	digest := bytes.Repeat([]byte{0x5a}, 32)
 	now := time.Now().UnixMicro()
 	args := make([]any, 0, 18*rowsPrepared)

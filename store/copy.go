@@ -125,6 +125,7 @@ func (c copying) copyTable(ctx context.Context, table string) (int64, error) {
 	tag, err := c.to.Conn().PgConn().CopyFrom(ctx, reader, `COPY `+table+` (`+names+`) FROM STDIN`)
 	reader.Close()
 	sent := <-read
+	err = errors.Join(err, rows.Err())
 	if err == nil && tag.RowsAffected() != sent {
 		err = fmt.Errorf("%d rows were read, %d arrived", sent, tag.RowsAffected())
 	}

@@ -232,13 +232,20 @@ func (db *DB) prepareRecording(ctx context.Context) error {
 	}
 	statements := map[string]*sql.Stmt{}
 	for _, written := range recordingTexts() {
-		text := db.d.text(written)
-		stmt, err := db.write.PrepareContext(ctx, text)
-		if err != nil {
-			return fmt.Errorf("prepare %q: %w", text, err)
+		if err := db.prepare(ctx, db.d.text(written), func(text string, s *sql.Stmt) { statements[text] = s }); err != nil {
+			return err
 		}
-		statements[text] = stmt
 	}
 	db.recordingStatements = statements
+	return nil
+}
+
+// prepare compiles a statement that lives as long as its connection.
+func (db *DB) prepare(ctx context.Context, text string, keep func(text string, s *sql.Stmt)) error {
+	stmt, err := db.write.PrepareContext(ctx, text)
+	if err != nil {
+		return fmt.Errorf("prepare %q: %w", text, err)
+	}
+	keep(text, stmt)
 	return nil
 }
