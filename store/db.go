@@ -25,6 +25,7 @@ type Options struct {
 	Log          *slog.Logger  // nil discards
 	SlowAfter    time.Duration // statements slower than this are warned of; 0 means 500 ms
 	Stripe       bool          // Stripe is told of what is written here
+	Watch        Watcher       // told of each statement but the recorder's; nil: nobody watches
 }
 
 // DB is one database. It is safe for concurrent use.
@@ -67,15 +68,23 @@ type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// slowLog warns of statements that take too long.
+// Watcher is told of a statement, by its name, when it has ended. It must be quick.
+type Watcher func(ctx context.Context, statement string, started, ended time.Time)
+
+// slowLog warns of statements that take too long, and tells the watcher of all.
 type slowLog struct {
 	after time.Duration
+	watch Watcher
 	now   func() time.Time
 	log   *slog.Logger
 }
 
 func (s *slowLog) observe(ctx context.Context, name string, started time.Time) {
-	if took := s.now().Sub(started); took > s.after {
+	ended := s.now()
+	if s.watch != nil {
+		s.watch(ctx, name, started, ended)
+	}
+	if took := ended.Sub(started); took > s.after {
 		s.log.WarnContext(ctx, "slow query", "statement", name, "ms", took.Milliseconds())
 	}
 }
@@ -99,7 +108,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	slow := &slowLog{after: o.SlowAfter, now: o.Now, log: o.Log}
+	slow := &slowLog{after: o.SlowAfter, watch: o.Watch, now: o.Now, log: o.Log}
 	return &DB{Reader: Reader{q: read, d: d, slow: slow}, write: write, read: read, log: o.Log, now: o.Now, stripe: o.Stripe}, nil
 }
 

@@ -47,7 +47,7 @@ func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Opt
 	recorder := usage.New(db, usage.Options{Log: o.Log, Watch: watch.attach(&o)})
 	in := &instance{db: db, gate: gate, recorder: recorder, listener: listener, log: o.Log, api: api.New(db, gate, recorder, o)}
 	in.server = &http.Server{
-		Handler:           in.api,
+		Handler:           watch.traced(in.api),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerMax,
 		ErrorLog:       slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug), // clients that break off, mostly

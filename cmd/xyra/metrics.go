@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"time"
 
 	"xyra/api"
@@ -15,24 +18,66 @@ import (
 	"xyra/usage"
 )
 
-// watched is what looks on while the program serves. Without METRICS_ADDR it is empty, and costs nothing.
+// watched is what looks on while the program serves. Without settings that ask for it, it is empty and costs nothing.
 type watched struct {
-	metrics *telemetry.Metrics // nil: nobody reads them
-	at      net.Addr           // where, once they are served
+	metrics  *telemetry.Metrics  // nil: nobody reads them
+	pipeline *telemetry.Pipeline // nil: nothing is sent
+	at       net.Addr            // where metrics are served, once they are
 }
 
-// newWatched makes what the settings ask for.
-func (s *settings) newWatched() *watched {
-	if s.Listen.Metrics == "" {
-		return &watched{}
+// newWatched makes what the settings ask for, and the log that goes where they say too.
+func (s *settings) newWatched(ctx context.Context, log *slog.Logger) (*watched, *slog.Logger, error) {
+	w := &watched{}
+	t := s.Telemetry
+	if s.Listen.Metrics == "" && t.Endpoint == "" && t.Insights == "" {
+		return w, log, nil
 	}
-	return &watched{metrics: telemetry.NewMetrics(version())}
+	w.metrics = telemetry.NewMetrics(version())
+	if t.Endpoint == "" && t.Insights == "" {
+		return w, log, nil
+	}
+	if err := t.valid(); err != nil {
+		return nil, nil, err
+	}
+	pipeline, err := telemetry.NewPipeline(ctx, telemetry.Destination{OTLP: t.Endpoint != "", Insights: t.Insights, Name: "xyra", Version: version(),
+		Metrics: w.metrics, Log: log, Now: time.Now})
+	if errors.Is(err, telemetry.ErrConnectionString) {
+		return nil, nil, fmt.Errorf("APPLICATIONINSIGHTS_CONNECTION_STRING cannot be used: %w", err)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT=%q cannot be used: %w", t.Endpoint, err)
+	}
+	w.pipeline = pipeline
+	return w, slog.New(pipeline.Logs(log.Handler())), nil
+}
+
+// valid checks what the exporters would misunderstand silently.
+func (s telemetrySettings) valid() error {
+	if s.Endpoint == "" {
+		return nil
+	}
+	if at, err := url.Parse(s.Endpoint); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+		return badValue("OTEL_EXPORTER_OTLP_ENDPOINT", s.Endpoint, "write the address of a collector's HTTP port, such as http://localhost:4318")
+	}
+	if protocol := os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
+		return badValue("OTEL_EXPORTER_OTLP_PROTOCOL", protocol, "http/protobuf is what this program speaks; the port is mostly 4318")
+	}
+	if err := os.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", s.Endpoint); err != nil { // the exporters read it there
+		return fmt.Errorf("set OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+	}
+	return nil
 }
 
 // route is the API's watcher of one route.
 func (w *watched) route(method, route string) api.Watcher {
 	answered := w.metrics.Route(method, route)
-	return func(_ context.Context, a api.Answered) { answered(a.Status, a.Took) }
+	if w.pipeline == nil {
+		return func(_ context.Context, a api.Answered) { answered(a.Status, a.Took) }
+	}
+	return func(ctx context.Context, a api.Answered) {
+		answered(a.Status, a.Took)
+		w.pipeline.Answered(ctx, method, route, a.Status, a.Request)
+	}
 }
 
 // attach has the API watched; commits is for the recorder.
@@ -41,7 +86,45 @@ func (w *watched) attach(o *api.Options) (commits func(usage.Commit)) {
 		return nil
 	}
 	o.Watch = w.route
-	return w.metrics.Commits()
+	counted := w.metrics.Commits()
+	if w.pipeline == nil {
+		return counted
+	}
+	return func(c usage.Commit) {
+		counted(c)
+		w.pipeline.Commit(c)
+	}
+}
+
+// statements watches the database; nil when nobody wants to know.
+func (w *watched) statements() store.Watcher {
+	if w.pipeline == nil {
+		return nil
+	}
+	return w.pipeline.Statement
+}
+
+// traced has a handler's requests traced.
+func (w *watched) traced(next http.Handler) http.Handler {
+	if w.pipeline == nil {
+		return next
+	}
+	return w.pipeline.Trace(next)
+}
+
+// sendMax is how long the end of the program waits for receivers of telemetry.
+const sendMax = 3 * time.Second
+
+// close sends what waits. What is not taken in time is lost, which is no fault of the program's.
+func (w *watched) close(log *slog.Logger) {
+	if w.pipeline == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sendMax)
+	defer cancel()
+	if err := w.pipeline.Close(ctx); err != nil {
+		log.Warn("the last telemetry is not taken", "err", err)
+	}
 }
 
 // serve offers the metrics on a listener of their own, so that the API's never has them.
@@ -55,6 +138,9 @@ func (w *watched) serve(address string, in *instance) (io.Closer, error) {
 		state.PlannedAt = in.runner.PlannedAt
 	}
 	w.metrics.Watch(state)
+	if address == "" { // they are sent, and nobody asks for them
+		return server, nil
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", w.metrics.Handler())
 	server.Handler = mux

@@ -27,6 +27,12 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 	if err := s.refuseReserved(); err != nil {
 		return err
 	}
+	own := log
+	watch, log, err := s.newWatched(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer watch.close(own)
 	s.warn(log)
 	options, err := s.apiOptions(log)
 	if err != nil {
@@ -40,6 +46,7 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 	if err != nil {
 		return err
 	}
+	target.Watch = watch.statements()
 	target.Stripe = s.Payment.StripeKey != ""
 	if err := s.Listen.valid(); err != nil {
 		return err
@@ -56,7 +63,6 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	watch := s.newWatched()
 	in, login, err := s.prepare(ctx, db, listener, secret, options, watch)
 	if err != nil {
 		return errors.Join(err, listener.Close(), db.Close())

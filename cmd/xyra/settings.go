@@ -18,6 +18,13 @@ type settings struct {
 	Webhooks  webhookSettings   `embed:"" group:"Webhooks to customers:"`
 	Azure     azureSettings     `embed:"" group:"Azure:"`
 	Log       logSettings       `embed:"" group:"Logs:"`
+	Telemetry telemetrySettings `embed:"" group:"Telemetry:"`
+}
+
+// telemetrySettings say where traces, metrics and logs are sent.
+type telemetrySettings struct {
+	Endpoint string `name:"otel-exporter-otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"http://localhost:4318" help:"OpenTelemetry collector to send traces, metrics and logs to, over HTTP; the other OTEL_ variables are obeyed too. Without OTEL_TRACES_SAMPLER one trace of twenty is kept. Default none."`
+	Insights string `name:"applicationinsights-connection-string" env:"APPLICATIONINSIGHTS_CONNECTION_STRING" placeholder:"TEXT" help:"Application Insights to send requests, dependencies, exceptions and log lines to. Default none."`
 }
 
 // listenSettings say where the server listens and whom it believes.
