@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -22,17 +23,44 @@ const tokenLengthMax = 4096
 
 // tokens signs and reads access tokens.
 type tokens struct {
-	secret   []byte
+	ring     *atomic.Pointer[keyring]
 	lifetime time.Duration
 	now      func() time.Time
 	parser   *jwt.Parser
+}
+
+// keyring is the secrets of one moment, with what they have verified: a secret that goes takes its tokens along.
+type keyring struct {
+	signs    []byte
+	verifies jwt.VerificationKeySet
 	verified *recent[string, claims]
+}
+
+func newKeyring(signs []byte, earlier [][]byte) *keyring {
+	ring := &keyring{signs: signs, verifies: jwt.VerificationKeySet{Keys: []jwt.VerificationKey{signs}}, verified: newRecent[string, claims](4096)}
+	for _, secret := range earlier {
+		ring.verifies.Keys = append(ring.verifies.Keys, secret)
+	}
+	return ring
 }
 
 func newTokens(secret []byte, lifetime time.Duration, now func() time.Time) tokens {
 	// Times are checked at every use, so the parser does not: it runs once a token.
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
-	return tokens{secret: secret, lifetime: lifetime, now: now, parser: parser, verified: newRecent[string, claims](4096)}
+	t := tokens{ring: &atomic.Pointer[keyring]{}, lifetime: lifetime, now: now, parser: parser}
+	t.ring.Store(newKeyring(secret, nil))
+	return t
+}
+
+// Rotate has tokens signed with signs from now on, and those that signs or an earlier secret has signed accepted; all
+// others are refused at once. An empty secret is a programmer's mistake.
+func (g *Gate) Rotate(signs []byte, earlier ...[]byte) {
+	for _, secret := range append([][]byte{signs}, earlier...) {
+		if len(secret) == 0 {
+			panic("auth: an empty secret to sign tokens with")
+		}
+	}
+	g.tokens.ring.Store(newKeyring(signs, earlier))
 }
 
 // claims is what a token says. It implements jwt.Claims for the parser, which asks it nothing.
@@ -51,16 +79,17 @@ func (t *tokens) read(token string) (claims, error) {
 	if len(token) > tokenLengthMax {
 		return claims{}, fmt.Errorf("%w: too long", errToken)
 	}
-	c, known := t.verified.value(token)
+	ring := t.ring.Load()
+	c, known := ring.verified.value(token)
 	if !known {
-		parsed, err := t.parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return t.secret, nil })
+		parsed, err := t.parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return ring.verifies, nil })
 		if err != nil {
 			return claims{}, err
 		}
 		if err := checkHeader(parsed.Header); err != nil {
 			return claims{}, err
 		}
-		t.verified.put(strings.Clone(token), c)
+		ring.verified.put(strings.Clone(token), c)
 	}
 	now := t.now()
 	if !now.Before(c.expires) || now.Before(c.notBefore) {
@@ -147,7 +176,7 @@ func (g *Gate) Token(u xyra.User) (string, error) {
 		"sub":        strconv.FormatInt(int64(u.ID), 10),
 		"exp":        t.now().Add(t.lifetime).Unix(),
 		versionClaim: u.TokenVersion,
-	}).SignedString(t.secret)
+	}).SignedString(t.ring.Load().signs)
 	if err != nil {
 		return "", fmt.Errorf("sign a token for user %d: %w", u.ID, err)
 	}

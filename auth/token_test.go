@@ -154,3 +154,26 @@ func TestCaller_MissingUserIsNotFound(t *testing.T) {
 		}
 	})
 }
+
+// Secrets rotate with an overlap: the new one signs, tokens of an earlier one are accepted as long as it is told, and those
+// of one that is gone are refused at once, however often they were seen before.
+func TestRotate_EarlierSecretsVerifyWhileTheyAreTold(t *testing.T) {
+	each(t, func(w *world) {
+		next := []byte("the next secret, of thirty-two bytes or more")
+		old := w.token(w.member)
+		w.admits(old)
+		w.gate.Rotate(next, secret)
+		fresh := w.token(w.member)
+		w.admits(old)
+		w.admits(fresh)
+		claims := fmt.Sprintf(`{"exp":%d,"sub":"%d"}`, w.clock.Now().Add(time.Hour).Unix(), w.member.ID)
+		w.admits("Bearer " + forge(sha256.New, next, headerHS256, claims))
+		w.refuses("Bearer "+forge(sha256.New, []byte("a secret that was never told to anybody"), headerHS256, claims), badCredentials)
+		if bearer(fresh)[strings.LastIndexByte(bearer(fresh), '.'):] == bearer(old)[strings.LastIndexByte(bearer(old), '.'):] {
+			t.Error("the new secret does not sign")
+		}
+		w.gate.Rotate(next)
+		w.refuses(old, badCredentials)
+		w.admits(fresh)
+	})
+}
