@@ -249,6 +249,39 @@ func TestDesk_SealsSecretsForOneEndpoint(t *testing.T) {
 	})
 }
 
+// When the installation's secret rotates, what the earlier one has sealed opens as long as that one is told.
+func TestDesk_OpensWhatEarlierSecretsSealed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db)
+		made := func() xyra.WebhookEndpoint {
+			e, _, err := w.create(root, xyra.WebhookEndpoint{Organization: w.org, Types: xyra.NoticeTypes()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		}
+		opens := func(e xyra.WebhookEndpoint) bool {
+			keys, err := w.desk.Keys(e, clock.Now())
+			return err == nil && len(keys) == 1
+		}
+		rotate := func(secret string, earlier ...[]byte) {
+			if err := w.desk.Rotate([]byte(secret), earlier...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		old := made()
+		rotate("the next secret", []byte("secret of the tests"))
+		fresh := made()
+		if !opens(old) || !opens(fresh) {
+			t.Error("the overlap does not open both")
+		}
+		rotate("the next secret")
+		if opens(old) || !opens(fresh) {
+			t.Error("without the earlier secret the old box opens, or the new one does not")
+		}
+	})
+}
+
 func (w *world) use(agent xyra.AgentID, at time.Time, period xyra.Period, charge string) {
 	w.t.Helper()
 	c := money.MustParse(charge)

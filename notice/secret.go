@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"xyra"
@@ -23,13 +24,32 @@ const secretBytes = 32
 // Desk keeps endpoints. It is safe for concurrent use.
 type Desk struct {
 	Rules
-	random io.Reader
-	sealer cipher.AEAD
+	random  io.Reader
+	sealers atomic.Pointer[[]cipher.AEAD] // the first seals, all open
 }
 
 // New makes a desk whose secrets are sealed by a key derived from the installation's secret: with another one, earlier
 // secrets cannot be opened and have to be rotated.
 func New(installation []byte, rules Rules, random io.Reader) (*Desk, error) {
+	d := &Desk{Rules: rules, random: random}
+	return d, d.Rotate(installation)
+}
+
+// Rotate seals with the installation's new secret from now on, and opens what it or an earlier one has sealed.
+func (d *Desk) Rotate(installation []byte, earlier ...[]byte) error {
+	var sealers []cipher.AEAD
+	for _, secret := range append([][]byte{installation}, earlier...) {
+		sealer, err := newSealer(secret)
+		if err != nil {
+			return err
+		}
+		sealers = append(sealers, sealer)
+	}
+	d.sealers.Store(&sealers)
+	return nil
+}
+
+func newSealer(installation []byte) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, installation, nil, "xyra webhook secrets", 32)
 	if err != nil {
 		return nil, fmt.Errorf("derive the key of webhook secrets: %w", err)
@@ -42,7 +62,7 @@ func New(installation []byte, rules Rules, random io.Reader) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the cipher of webhook secrets: %w", err)
 	}
-	return &Desk{Rules: rules, random: random, sealer: sealer}, nil
+	return sealer, nil
 }
 
 // NewSecret draws a secret. It is shown once; what is kept is sealed.
@@ -63,7 +83,7 @@ func (d *Desk) seal(e xyra.WebhookEndpoint, secret string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal a webhook secret: %w", err)
 	}
-	return d.sealer.Seal(nil, nil, key, place(e)), nil
+	return (*d.sealers.Load())[0].Seal(nil, nil, key, place(e)), nil
 }
 
 func place(e xyra.WebhookEndpoint) []byte {
@@ -73,6 +93,16 @@ func place(e xyra.WebhookEndpoint) []byte {
 // errSealed says nothing of what is sealed.
 var errSealed = errors.New("the secret of the endpoint cannot be opened with this SECRET_KEY: rotate it")
 
+// open tries every secret of the installation: a box does not say which one sealed it.
+func (d *Desk) open(e xyra.WebhookEndpoint, box []byte) (key []byte, err error) {
+	for _, sealer := range *d.sealers.Load() {
+		if key, err = sealer.Open(nil, nil, box, place(e)); err == nil {
+			return key, nil
+		}
+	}
+	return nil, err
+}
+
 // Keys are what a message to e is signed with at now: the key of its secret, and while that is being replaced the one
 // before too.
 func (d *Desk) Keys(e xyra.WebhookEndpoint, now time.Time) (keys [][]byte, err error) {
@@ -81,7 +111,7 @@ func (d *Desk) Keys(e xyra.WebhookEndpoint, now time.Time) (keys [][]byte, err e
 		sealed = append(sealed, e.Previous)
 	}
 	for n, box := range sealed {
-		key, err := d.sealer.Open(nil, nil, box, place(e))
+		key, err := d.open(e, box)
 		if err != nil && n == 0 {
 			return nil, errSealed
 		}
