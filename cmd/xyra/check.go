@@ -27,6 +27,7 @@ func (checkCommand) Run(ctx context.Context, c console, s *settings) error {
 		check.ok("Logs", "%s from level %s on, to standard error", s.Log.Format, s.Log.Level)
 		check.log = log
 	}
+	check.vault()
 	check.edges()
 	check.secret()
 	check.database()
@@ -86,9 +87,6 @@ func (c *checkup) edges() {
 		}
 	}
 	o, err := c.apiOptions(c.log)
-	if err == nil {
-		err = c.refuseReserved()
-	}
 	if err != nil {
 		c.fault("API", err)
 	} else {
@@ -106,6 +104,19 @@ func (c *checkup) edges() {
 // serves tells whether a ready server of ours has the address already.
 func (c *checkup) serves() bool {
 	return healthcheckCommand{}.Run(c.ctx, console{out: io.Discard, err: io.Discard}, c.settings) == nil
+}
+
+// vault reads the secrets that it has, so that all else is looked at with them.
+func (c *checkup) vault() {
+	if c.Azure.VaultURL == "" {
+		return
+	}
+	found, err := c.readVault(c.ctx)
+	if err != nil {
+		c.fault("Vault", err)
+		return
+	}
+	c.ok("Vault", "%s answers; %d usable versions of %s", c.Azure.VaultURL, len(found.versions), signingSecret)
 }
 
 // secret looks at what signs tokens, without making one.
@@ -158,7 +169,7 @@ func (c *checkup) database() {
 		c.fault("Database", err)
 		return
 	}
-	defer db.Close() //nolint:errcheck // it has only been read
+	defer db.Close()
 	if err := db.Ping(c.ctx); err != nil {
 		c.fault("Database", openFault{target: t, err: err})
 		return

@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // billing periods need every time zone, also on machines that have none
@@ -100,8 +102,17 @@ func start(ctx context.Context, args []string, c console) error {
 	}
 	tuneMemory()
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(c, &p.settings)
+	kept := vaulted{}
+	if word, _, _ := strings.Cut(command.Command(), " "); !slices.Contains(secretless, word) {
+		if kept, err = p.readVault(ctx); err != nil {
+			return err
+		}
+	}
+	return command.Run(c, &p.settings, kept)
 }
+
+// secretless are the commands that no vault is asked for: they need no secret, or say by themselves what the vault answers.
+var secretless = []string{"check", "demo", "healthcheck", "import", "version"}
 
 const description = `Xyra stores every event of AI agents exactly once, prices it, and turns each month into an invoice that adds up to the last digit.
 

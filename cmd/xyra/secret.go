@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 )
 
 // secretLength is from where on a secret cannot be searched for: HS256 wants as many bytes as its hash has.
@@ -19,6 +21,14 @@ const secretLength = 32
 var publicSecrets = []string{"changethis", "change-me", "changeme", "change_me", "secret", "secretkey", "secret_key", "secret-key", "your-secret-key",
 	"your_secret_key", "yoursecretkey", "your-secret-key-here", "supersecret", "super-secret", "super-secret-key", "supersecretkey", "mysecret", "mysecretkey",
 	"development", "development_secret_key", "dev-secret-key", "test", "password", "default", "xyra", "insecure"}
+
+// lifetime is how long a token works.
+func (s loginSettings) lifetime() time.Duration { return time.Duration(s.TokenMinutes) * time.Minute }
+
+// isPublic tells whether everybody has read a secret.
+func isPublic(key string) bool {
+	return slices.ContainsFunc(publicSecrets, func(public string) bool { return strings.EqualFold(key, public) })
+}
 
 // secret is what signs tokens: SECRET_KEY, or one that was made at the first start and is kept beside the SQLite file.
 func (s loginSettings) secret(t target, log *slog.Logger) ([]byte, error) {
@@ -32,10 +42,8 @@ func (s loginSettings) secret(t target, log *slog.Logger) ([]byte, error) {
 		}
 		return keptSecret(filepath.Join(t.dir, "secret.key"))
 	}
-	for _, public := range publicSecrets {
-		if strings.EqualFold(key, public) {
-			return nil, errors.New("SECRET_KEY is a word that everybody knows: anybody could sign in as anyone; set it to 32 random characters or more, such as the output of `openssl rand -base64 32`")
-		}
+	if isPublic(key) {
+		return nil, errors.New("SECRET_KEY is a word that everybody knows: anybody could sign in as anyone; set it to 32 random characters or more, such as the output of `openssl rand -base64 32`")
 	}
 	if len(key) < secretLength {
 		log.Warn("SECRET_KEY is short: one of 32 random characters or more is safe; a new one ends all sessions", "characters", len(key))

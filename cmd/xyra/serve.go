@@ -19,12 +19,9 @@ import (
 type serveCommand struct{}
 
 // Run implements the command.
-func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
+func (serveCommand) Run(ctx context.Context, c console, s *settings, kept vaulted) error {
 	log, err := s.Log.logger(c)
 	if err != nil {
-		return err
-	}
-	if err := s.refuseReserved(); err != nil {
 		return err
 	}
 	own := log
@@ -67,6 +64,9 @@ func (serveCommand) Run(ctx context.Context, c console, s *settings) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), db.Close())
 	}
+	if err := kept.start(ctx, in, s.Login.lifetime()); err != nil {
+		return errors.Join(err, in.listener.Close(), in.close())
+	}
 	profiles, err := serveProfiles(s.Listen.Profiles, log)
 	if err != nil {
 		return errors.Join(err, in.listener.Close(), in.close())
@@ -100,8 +100,7 @@ func (s *settings) openServing(ctx context.Context, t target, log *slog.Logger) 
 
 // prepare makes the server on an open database, with somebody who can sign in.
 func (s *settings) prepare(ctx context.Context, db *store.DB, listener net.Listener, secret []byte, o api.Options, watch *watched) (*instance, firstLogin, error) {
-	lifetime := time.Duration(s.Login.TokenMinutes) * time.Minute
-	gate := auth.New(db, auth.Options{Secret: secret, TokenLifetime: lifetime, Now: o.Now, Log: o.Log})
+	gate := auth.New(db, auth.Options{Secret: secret, TokenLifetime: s.Login.lifetime(), Now: o.Now, Log: o.Log})
 	login, err := s.Login.ensureSuperuser(ctx, db, gate, !isLoopback(listener.Addr()))
 	if err != nil {
 		return nil, firstLogin{}, err
@@ -148,14 +147,6 @@ func (s *settings) apiOptions(log *slog.Logger) (o api.Options, err error) {
 		return o, badValue("ACCESS_TOKEN_EXPIRE_MINUTES", strconv.FormatInt(s.Login.TokenMinutes, 10), "write a number of minutes from 1 to 100 years")
 	}
 	return o, nil
-}
-
-// refuseReserved ends with a clear line what would be ignored silently otherwise.
-func (s *settings) refuseReserved() error {
-	if s.Azure.VaultURL != "" {
-		return errors.New("AZURE_KEY_VAULT_URL is set, and this version reads no secrets from a vault: unset it and set SECRET_KEY, the POSTGRES variables and the STRIPE variables directly")
-	}
-	return nil
 }
 
 // warn says what is accepted and does less than its name promises.

@@ -78,14 +78,6 @@ type databaseSettings struct {
 	VerifyEvery  time.Duration `name:"verify-every" env:"XYRA_VERIFY_EVERY" default:"0s" help:"How often a running server proves its books as xyra verify does, into its log and metrics; one replica is enough. 0s: never."`
 }
 
-// azureSettings are accepted so that deployments that set them start; only the vault would change what the program does.
-type azureSettings struct {
-	VaultURL     string `name:"azure-key-vault-url" env:"AZURE_KEY_VAULT_URL" placeholder:"URL" help:"Reserved for secrets from a vault, which this version does not read: it refuses to start. Default none."`
-	TenantID     string `name:"azure-tenant-id" env:"AZURE_TENANT_ID" placeholder:"ID" help:"Accepted, not used without the vault. Default none."`
-	ClientID     string `name:"azure-client-id" env:"AZURE_CLIENT_ID" placeholder:"ID" help:"Accepted, not used without the vault. Default none."`
-	ClientSecret string `name:"azure-client-secret" env:"AZURE_CLIENT_SECRET" placeholder:"TEXT" help:"Accepted, not used without the vault. Default none."`
-}
-
 // logSettings say how much is logged, to standard error.
 type logSettings struct {
 	Format string        `name:"log-format" env:"LOG_FORMAT" default:"text" help:"text or json."`

@@ -56,7 +56,7 @@ func TestStart_FaultIsOneLineWithItsRemedy(t *testing.T) {
 		"first month is a word":       {env: "AUTO_INVOICE_SINCE=january", want: []string{`AUTO_INVOICE_SINCE="january"`, "2026-01"}},
 		"billed before it ends":       {env: "AUTO_INVOICE_AFTER=-1h", want: []string{`AUTO_INVOICE_AFTER="-1h0m0s"`}},
 		"limit is negative":           {env: "AUTO_INVOICE_LIMIT=-1", want: []string{`AUTO_INVOICE_LIMIT="-1"`}},
-		"vault":                       {env: "AZURE_KEY_VAULT_URL=https://v.vault.azure.net", want: []string{"AZURE_KEY_VAULT_URL", "unset it"}},
+		"vault":                       {env: "AZURE_KEY_VAULT_URL=https://v.vault.azure.net", want: []string{"AZURE_KEY_VAULT_URL", "AZURE_CLIENT_ID"}},
 		"metrics":                     {env: "METRICS_ADDR=9090", want: []string{"METRICS_ADDR", "127.0.0.1:9090"}},
 		"data folder is a file":       {env: "XYRA_DATA_DIR=" + file, want: []string{file, "XYRA_DATA_DIR"}},
 		"data folder below a file":    {env: "XYRA_DATA_DIR=" + file + "/data", want: []string{file, "XYRA_DATA_DIR"}},
@@ -173,7 +173,7 @@ func TestHelp_NamesEveryVariable(t *testing.T) {
 		"ACCESS_TOKEN_EXPIRE_MINUTES", "CORS_ORIGINS", "POSTGRES_SERVER", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "POSTGRES_PORT",
 		"POSTGRES_OPTIONS", "DATABASE_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET",
 		"STRIPE_SUCCESS_URL", "STRIPE_CANCEL_URL", "STRIPE_API_BASE", "AZURE_KEY_VAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID",
-		"AZURE_CLIENT_SECRET", "XYRA_VERIFY_EVERY", "FIRST_SUPERUSER", "FIRST_SUPERUSER_PASSWORD", "SIGNUP_ENABLED", "DOCS_ENABLED", "METRICS_ADDR", "LOG_FORMAT", "LOG_LEVEL",
+		"AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST", "XYRA_KEY_VAULT_POLL", "XYRA_VERIFY_EVERY", "FIRST_SUPERUSER", "FIRST_SUPERUSER_PASSWORD", "SIGNUP_ENABLED", "DOCS_ENABLED", "METRICS_ADDR", "LOG_FORMAT", "LOG_LEVEL",
 		"AUTO_INVOICE", "AUTO_INVOICE_AFTER", "AUTO_INVOICE_SINCE", "AUTO_INVOICE_LIMIT", "INVOICE_NUMBER_PATTERN", "INVOICE_NUMBER_PREFIX",
 		"SELLER_NAME", "SELLER_ADDRESS", "SELLER_TAX_ID", "SELLER_EMAIL"} {
 		if !strings.Contains(out, "$"+name+")") {
