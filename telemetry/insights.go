@@ -33,6 +33,12 @@ const insightsDefault = "https://dc.services.visualstudio.com"
 // ErrConnectionString says that an Application Insights connection string cannot be used.
 var ErrConnectionString = errors.New("write InstrumentationKey=…;IngestionEndpoint=https://… as the portal shows it")
 
+// CheckConnectionString is nil or ErrConnectionString.
+func CheckConnectionString(connection string) error {
+	_, err := newInsights(connection, "", 1)
+	return err
+}
+
 func newInsights(connection, role string, share float64) (*insights, error) {
 	parts := map[string]string{}
 	for part := range strings.SplitSeq(connection, ";") {
@@ -105,7 +111,7 @@ func (i *insights) post(ctx context.Context, items []item) error {
 		return fmt.Errorf("read Application Insights' answer: %w", err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("Application Insights takes not all of %d items: %s", len(items), answer.Status)
+		return fmt.Errorf("not all of %d items are taken by Application Insights: %s", len(items), answer.Status)
 	}
 	return nil
 }

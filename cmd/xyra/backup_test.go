@@ -203,8 +203,8 @@ func TestCheck_NamesEveryFaultAndChangesNothing(t *testing.T) {
 		t.Errorf("check made the data folder: %v", err)
 	}
 	code, out, _ = ended(t, command(t, []string{"XYRA_ADDR=nowhere", "SECRET_KEY=changethis", "POSTGRES_SERVER=127.0.0.1", "POSTGRES_PORT=1",
-		"CORS_ORIGINS=*", "LOG_FORMAT=xml", "STRIPE_API_KEY=sk_test_1"}, "check"))
-	if code != 1 || strings.Count(out, "FAULT") != 5 || !strings.Contains(out, "5 faults, 1 warnings") {
+		"CORS_ORIGINS=*", "LOG_FORMAT=xml", "STRIPE_API_KEY=sk_test_1", "OTEL_EXPORTER_OTLP_ENDPOINT=nowhere"}, "check"))
+	if code != 1 || strings.Count(out, "FAULT") != 6 || !strings.Contains(out, "6 faults, 1 warnings") {
 		t.Errorf("check of faults ends with %d:\n%s", code, out)
 	}
 	for _, want := range []string{"XYRA_ADDR", "openssl rand", "no PostgreSQL server answers", "CORS_ORIGINS", "LOG_FORMAT", "STRIPE_WEBHOOK_SECRET"} {

@@ -13,6 +13,7 @@ import (
 
 	"xyra/auth"
 	"xyra/store"
+	"xyra/telemetry"
 )
 
 // checkCommand looks at everything that a start needs, and changes nothing.
@@ -92,12 +93,54 @@ func (c *checkup) edges() {
 	} else {
 		c.ok("API", "below %s; origins %v, trusted proxies %v", o.Prefix, o.CORSOrigins, o.TrustedProxies)
 	}
+	c.certificate()
+	c.telemetry()
 	if c.Payment.StripeKey == "" {
 		c.ok("Payments", "Stripe is not called")
 	} else if c.Payment.WebhookSecret == "" {
 		c.warn("Payments", "STRIPE_API_KEY is set without STRIPE_WEBHOOK_SECRET: invoices can be paid at Stripe, and nobody tells us")
 	} else {
 		c.ok("Payments", "through Stripe")
+	}
+}
+
+// certificateWarn is how long before its end a certificate is warned of.
+const certificateWarn = 14 * 24 * time.Hour
+
+// certificate looks at TLS; files that cannot be used are among the faults of listening already.
+func (c *checkup) certificate() {
+	kept, err := c.Listen.certificate()
+	if err != nil || kept == nil {
+		return
+	}
+	leaf := kept.current.Leaf
+	left := time.Until(leaf.NotAfter)
+	switch {
+	case left < 0:
+		c.fault("TLS", fmt.Errorf("the certificate in %s ended at %s: renew it", c.Listen.TLSCert, leaf.NotAfter.UTC().Format(time.RFC3339)))
+	case left < certificateWarn:
+		c.warn("TLS", "the certificate in %s ends at %s", c.Listen.TLSCert, leaf.NotAfter.UTC().Format(time.RFC3339))
+	default:
+		c.ok("TLS", "certificate for %v until %s", leaf.DNSNames, leaf.NotAfter.UTC().Format(time.DateOnly))
+	}
+}
+
+// telemetry looks at where metrics are served and sent to; nothing is sent.
+func (c *checkup) telemetry() {
+	t := c.Telemetry
+	err := t.valid()
+	if err == nil && t.Insights != "" {
+		if err = telemetry.CheckConnectionString(t.Insights); err != nil {
+			err = fmt.Errorf("APPLICATIONINSIGHTS_CONNECTION_STRING cannot be used: %w", err)
+		}
+	}
+	switch {
+	case err != nil:
+		c.fault("Telemetry", err)
+	case c.Listen.Metrics == "" && t.Endpoint == "" && t.Insights == "":
+		c.ok("Telemetry", "none; METRICS_ADDR offers metrics to Prometheus")
+	default:
+		c.ok("Telemetry", "metrics at %q, OTLP to %q, Application Insights %t", c.Listen.Metrics, t.Endpoint, t.Insights != "")
 	}
 }
 

@@ -58,6 +58,8 @@ func TestStart_FaultIsOneLineWithItsRemedy(t *testing.T) {
 		"limit is negative":           {env: "AUTO_INVOICE_LIMIT=-1", want: []string{`AUTO_INVOICE_LIMIT="-1"`}},
 		"vault":                       {env: "AZURE_KEY_VAULT_URL=https://v.vault.azure.net", want: []string{"AZURE_KEY_VAULT_URL", "AZURE_CLIENT_ID"}},
 		"metrics":                     {env: "METRICS_ADDR=9090", want: []string{"METRICS_ADDR", "127.0.0.1:9090"}},
+		"rate is a word":              {env: "RATE_LIMIT=much", want: []string{`RATE_LIMIT="much"`, "6000/m"}},
+		"drain delay is negative":     {env: "XYRA_DRAIN_DELAY=-1s", want: []string{"XYRA_DRAIN_DELAY"}},
 		"data folder is a file":       {env: "XYRA_DATA_DIR=" + file, want: []string{file, "XYRA_DATA_DIR"}},
 		"data folder below a file":    {env: "XYRA_DATA_DIR=" + file + "/data", want: []string{file, "XYRA_DATA_DIR"}},
 		"server away":                 {env: strong + " POSTGRES_SERVER=127.0.0.1 POSTGRES_PORT=1", want: []string{"no PostgreSQL server answers at 127.0.0.1:1", "POSTGRES_SERVER"}},
@@ -163,6 +165,30 @@ func TestStart_EnvFileIsRead(t *testing.T) {
 	}
 }
 
+// A secret may be in a file, of one line; a file and a variable for the same secret contradict each other.
+func TestStart_SecretsAreReadFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct{ env, want string }{
+		{"SECRET_KEY_FILE=" + file("public", "changethis\n"), "SECRET_KEY is a word that everybody knows"},
+		{"FIRST_SUPERUSER_PASSWORD_FILE=" + file("short", "x9!Kq\r\n"), "FIRST_SUPERUSER_PASSWORD is too easy"},
+		{"SECRET_KEY=x SECRET_KEY_FILE=" + file("both", "y"), "SECRET_KEY and SECRET_KEY_FILE are both set"},
+		{"SECRET_KEY_FILE=" + filepath.Join(dir, "nowhere"), "no such file or directory; correct the path"},
+		{"SECRET_KEY_FILE=" + file("empty", "\n"), "must hold one line"},
+		{"SECRET_KEY_FILE=" + file("two", "a\nb\n"), "must hold one line"},
+	} {
+		if code, _, complaint := ended(t, command(t, strings.Fields(c.env))); code != 1 || !strings.Contains(complaint, c.want) || strings.Count(complaint, "\n") != 1 {
+			t.Errorf("%q ends with %d: %s, want %s", c.env, code, complaint, c.want)
+		}
+	}
+}
+
 // Every variable of the program is in --help, with a default.
 func TestHelp_NamesEveryVariable(t *testing.T) {
 	code, out, _ := ended(t, command(t, nil, "--help"))
@@ -173,7 +199,8 @@ func TestHelp_NamesEveryVariable(t *testing.T) {
 		"ACCESS_TOKEN_EXPIRE_MINUTES", "CORS_ORIGINS", "POSTGRES_SERVER", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "POSTGRES_PORT",
 		"POSTGRES_OPTIONS", "DATABASE_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET",
 		"STRIPE_SUCCESS_URL", "STRIPE_CANCEL_URL", "STRIPE_API_BASE", "AZURE_KEY_VAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID",
-		"AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST", "XYRA_KEY_VAULT_POLL", "XYRA_VERIFY_EVERY", "FIRST_SUPERUSER", "FIRST_SUPERUSER_PASSWORD", "SIGNUP_ENABLED", "DOCS_ENABLED", "METRICS_ADDR", "LOG_FORMAT", "LOG_LEVEL",
+		"AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST", "XYRA_KEY_VAULT_POLL", "XYRA_VERIFY_EVERY", "TLS_CERT_FILE", "TLS_KEY_FILE", "RATE_LIMIT", "XYRA_DRAIN_DELAY", "XYRA_POSTGRES_STATEMENT_TIMEOUT",
+		"OTEL_EXPORTER_OTLP_ENDPOINT", "APPLICATIONINSIGHTS_CONNECTION_STRING", "FIRST_SUPERUSER", "FIRST_SUPERUSER_PASSWORD", "SIGNUP_ENABLED", "DOCS_ENABLED", "METRICS_ADDR", "LOG_FORMAT", "LOG_LEVEL",
 		"AUTO_INVOICE", "AUTO_INVOICE_AFTER", "AUTO_INVOICE_SINCE", "AUTO_INVOICE_LIMIT", "INVOICE_NUMBER_PATTERN", "INVOICE_NUMBER_PREFIX",
 		"SELLER_NAME", "SELLER_ADDRESS", "SELLER_TAX_ID", "SELLER_EMAIL"} {
 		if !strings.Contains(out, "$"+name+")") {
