@@ -8,7 +8,7 @@ BENCH     ?=
 GOBENCH   ?= .
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
-.PHONY: help run demo test race fuzz bench gobench lint tidy nightly release
+.PHONY: help run demo test race fuzz bench gobench lint tidy emptyroot nightly release
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,8 +55,11 @@ lint: ## gofmt, vet, staticcheck and five smaller linters; modules verified and 
 tidy: ## the rules of this house: import rings, no floats near money, sizes, names (tidy_*_test.go)
 	go test -count=1 -run '^TestTidy' .
 
+emptyroot: ## the static binary as the container runs it: empty read-only root, user without rights (Linux, root)
+	$$(test "$$(id -u)" = 0 || echo sudo) tools/empty-root.sh
+
 nightly: need-cc ## what takes hours: everything above, the long form of the promises, and fuzzing at length
-	$(MAKE) lint test race
+	$(MAKE) lint test race emptyroot
 	XYRA_TEST_LONG=1 $(PG) go test -timeout 6h ./...
 	$(MAKE) fuzz FUZZTIME=10m
 
