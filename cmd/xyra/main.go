@@ -116,7 +116,7 @@ var secretless = []string{"check", "demo", "healthcheck", "import", "version"}
 
 const description = `Xyra stores every event of AI agents exactly once, prices it, and turns each month into an invoice that adds up to the last digit.
 
-Without a command it serves. Every setting is an option or a variable of the environment; a file .env in the working folder is read too, and the environment wins over it.`
+Without a command it serves. Every setting is an option or a variable of the environment; a file .env in the working folder is read too, and the environment wins over it. A secret may be in a file: SECRET_KEY_FILE=/run/secrets/key in the place of SECRET_KEY, and so for AZURE_CLIENT_SECRET, DATABASE_URL, FIRST_SUPERUSER_PASSWORD, POSTGRES_PASSWORD, SMTP_PASSWORD, STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET.`
 
 // memoryLimit is where the collector starts to work harder than usual; it is no bound on what the process may use.
 const memoryLimit = 1 << 30
