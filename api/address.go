@@ -74,7 +74,7 @@ func (s *Server) clientAddress(r *http.Request) string {
 	address := peer.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusts(address); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		hop, err := hopAddress(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
 		}
@@ -86,6 +86,14 @@ func (s *Server) clientAddress(r *http.Request) string {
 		}
 	}
 	return address.String()
+}
+
+// hopAddress reads an address; App Service and others write the port behind it.
+func hopAddress(text string) (netip.Addr, error) {
+	if at, err := netip.ParseAddrPort(text); err == nil {
+		return at.Addr(), nil
+	}
+	return netip.ParseAddr(text)
 }
 
 func (s *Server) trusts(address netip.Addr) bool {

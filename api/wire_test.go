@@ -240,6 +240,7 @@ func TestWire_GuessesAreCountedByTrueAddresses(t *testing.T) {
 			"stranger": func(n int) (string, string) { return "198.51.100.1:1", fmt.Sprintf("203.0.113.%d", n) },
 			"liar":     func(n int) (string, string) { return "10.0.0.1:1", fmt.Sprintf("203.0.113.%d, 198.51.100.2", n) },
 			"chain":    func(n int) (string, string) { return "10.0.0.1:1", "198.51.100.3, 10.1.1.1" },
+			"port":     func(n int) (string, string) { return "10.0.0.1:1", fmt.Sprintf("198.51.100.5:%d", 1024+n) },
 			"network":  func(n int) (string, string) { return fmt.Sprintf("[2001:db8:1:2::%d]:1", n), "" },
 			"mapped":   func(n int) (string, string) { return []string{"198.51.100.4:1", "[::ffff:198.51.100.4]:1"}[n%2], "" },
 		}
@@ -255,8 +256,10 @@ func TestWire_GuessesAreCountedByTrueAddresses(t *testing.T) {
 				}
 			}
 		}
-		if got := guess("liar", "10.0.0.1:1", "198.51.100.9"); got != 401 {
-			st.t.Errorf("another client behind the proxy: %d", got)
+		for account, forwarded := range map[string]string{"liar": "198.51.100.9", "port": "198.51.100.9:1024"} {
+			if got := guess(account, "10.0.0.1:1", forwarded); got != 401 {
+				st.t.Errorf("another client behind the proxy than %s: %d", account, got)
+			}
 		}
 	})
 }
