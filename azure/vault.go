@@ -59,6 +59,7 @@ func Open(o Options) (*Vault, error) {
 	if err != nil || address.Scheme != "https" || address.Host == "" || strings.Trim(address.Path, "/") != "" {
 		return nil, fmt.Errorf("AZURE_KEY_VAULT_URL=%q cannot be used: write the vault's address, such as https://name.vault.azure.net", o.VaultURL)
 	}
+	o.VaultURL = strings.TrimRight(o.VaultURL, "/") // the portal writes one
 	if o.ClientID == "" || o.TenantID == "" {
 		return nil, errors.New("AZURE_KEY_VAULT_URL is set without AZURE_TENANT_ID and AZURE_CLIENT_ID: set both, they say as whom to ask the vault")
 	}

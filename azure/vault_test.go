@@ -26,7 +26,7 @@ func newCloud(t *testing.T) *azuretest.Cloud {
 
 // optionsOf ask the fake as an application with a secret.
 func optionsOf(f *azuretest.Cloud) azure.Options {
-	return azure.Options{VaultURL: f.URL, TenantID: azuretest.Tenant, ClientID: azuretest.Application, ClientSecret: azuretest.ClientSecret,
+	return azure.Options{VaultURL: f.URL + "/", TenantID: azuretest.Tenant, ClientID: azuretest.Application, ClientSecret: azuretest.ClientSecret,
 		Authority: f.URL, Client: f.Client()}
 }
 

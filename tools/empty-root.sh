@@ -15,32 +15,33 @@ fi
 shift
 
 folder=$(mktemp -d)
+root=$folder/empty
 server=
 end() {
 	[ -z "$server" ] || kill "$server" 2>/dev/null || true
-	umount "$folder/root/data" "$folder/root" 2>/dev/null || true
+	umount "$root/data" "$root" 2>/dev/null || true
 	rm -rf "$folder"
 }
 trap end EXIT
-mkdir -p "$folder/root/data" "$folder/data"
+mkdir -p "$root/data" "$folder/data"
 chown $nobody:$nobody "$folder/data"
 chmod 700 "$folder/data"
 if [ -n "${1:-}" ]; then
-	cp "$1" "$folder/root/xyra"
+	cp "$1" "$root/xyra"
 else
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$folder/root/xyra" ./cmd/xyra
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$root/xyra" ./cmd/xyra
 fi
-size=$(wc -c <"$folder/root/xyra")
+size=$(wc -c <"$root/xyra")
 [ "$size" -lt $((40 * 1000 * 1000)) ] || { echo "the binary has $size bytes: the image would be 40 MB or more" >&2; exit 1; }
-mount --bind "$folder/root" "$folder/root"
-mount --bind "$folder/data" "$folder/root/data"
-mount -o remount,bind,ro "$folder/root"
+mount --bind "$root" "$root"
+mount --bind "$folder/data" "$root/data"
+mount -o remount,bind,ro "$root"
 
 port=18473
 inside() {
-	env -i PATH="$PATH" XYRA_DATA_DIR=/data PORT=$port chroot --userspec=$nobody:$nobody "$folder/root" /xyra "$@"
+	env -i PATH="$PATH" XYRA_DATA_DIR=/data PORT=$port chroot --userspec=$nobody:$nobody "$root" /xyra "$@"
 }
-env -i PATH="$PATH" XYRA_DATA_DIR=/data PORT=$port chroot --userspec=$nobody:$nobody "$folder/root" /xyra >"$folder/out" 2>&1 &
+env -i PATH="$PATH" XYRA_DATA_DIR=/data PORT=$port chroot --userspec=$nobody:$nobody "$root" /xyra >"$folder/out" 2>&1 &
 server=$!
 tries=0
 until inside healthcheck >"$folder/health" 2>&1; do

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -203,8 +204,11 @@ func (f *Cloud) attributes(name string, n int, v Version) map[string]any {
 func (f *Cloud) versions(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	name, skip := r.PathValue("name"), 0
-	fmt.Sscan(r.URL.Query().Get("$skiptoken"), &skip) //nolint:errcheck // none is 0
+	name := r.PathValue("name")
+	skip, err := strconv.Atoi(r.URL.Query().Get("$skiptoken"))
+	if err != nil {
+		skip = 0
+	}
 	page := map[string]any{"nextLink": nil}
 	value := []map[string]any{}
 	for n := skip; n < len(f.secrets[name]) && n < skip+2; n++ {
@@ -224,7 +228,11 @@ func (f *Cloud) secret(w http.ResponseWriter, r *http.Request) {
 	versions := f.secrets[name]
 	n := len(versions) - 1
 	if r.PathValue("version") != "" {
-		fmt.Sscan(r.PathValue("version"), &n) //nolint:errcheck // a version that is no number is not found below
+		asked, err := strconv.Atoi(r.PathValue("version"))
+		if err != nil {
+			asked = -1
+		}
+		n = asked
 	}
 	if n < 0 || n >= len(versions) {
 		f.fault(w, http.StatusNotFound, "SecretNotFound", "A secret with (name/id) "+name+" was not found in this key vault.")
