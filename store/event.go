@@ -35,9 +35,9 @@ func (r Reader) EventsAfter(ctx context.Context, organization xyra.OrganizationI
 // An event whose key is taken is left out; who inserts sees it by the count.
 var eventRows = newBulk("events", "ON CONFLICT (organization_id, source, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING", eventBulkColumns...)
 
-var eventBulkColumns = []string{"organization_id bigint", "kind smallint", "id bigint", "agent_id bigint", "type text", "quantity numeric", "currency text",
-	"timestamp bigint", "recorded_at bigint", "period integer", "details text", "verified boolean", "source text", "idempotency_key text",
-	"digest bytea", "charge numeric", "version_id bigint", "recorded_by text"}
+var eventBulkColumns = []string{"organization_id bigint shared", "kind smallint alike", "id bigint", "agent_id bigint", "type text", "quantity numeric",
+	"currency text alike", "timestamp bigint", "recorded_at bigint shared", "period integer alike", "details text", "verified boolean alike",
+	"source text shared", "idempotency_key text", "digest bytea", "charge numeric", "version_id bigint alike", "recorded_by text shared"}
 
 // eventColumnLists holds events column by column, as they travel.
 type eventColumnLists struct {
