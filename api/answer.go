@@ -33,6 +33,7 @@ var (
 	noStore         = []string{"no-store"}
 	denyFrames      = []string{"DENY"}
 	noReferrer      = []string{"no-referrer"}
+	endConnection   = []string{"close"}
 	stayWithTLS     = []string{"max-age=31536000"}
 )
 

@@ -104,8 +104,8 @@ func TestReady_TurnsWhileDraining(t *testing.T) {
 		if w := ask(s, http.MethodGet, "/ready", "", ""); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 			t.Errorf("while draining: %d %v", w.Code, w.Header())
 		}
-		if w := ask(s, http.MethodGet, "/api/v1/auth/me", m.admin, ""); w.Code != http.StatusOK {
-			t.Errorf("a request while draining: %d", w.Code)
+		if w := ask(s, http.MethodGet, "/api/v1/auth/me", m.admin, ""); w.Code != http.StatusOK || w.Header().Get("Connection") != "close" {
+			t.Errorf("a request while draining: %d %v", w.Code, w.Header())
 		}
 	})
 }

@@ -71,7 +71,8 @@ func New(db *store.DB, gate *auth.Gate, recorder *usage.Recorder, o Options) *Se
 	return s
 }
 
-// Drain has /ready answer 503 from now on, so that balancers send no more requests; those that come are answered as ever.
+// Drain has /ready answer 503 from now on, so that balancers send no more requests; those that come are answered as ever, and
+// each answer ends its connection.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 // ServeHTTP implements http.Handler.
@@ -221,6 +222,9 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		h["Cache-Control"], h["X-Frame-Options"], h["Referrer-Policy"] = noStore, denyFrames, noReferrer
 		if s.TLS {
 			h["Strict-Transport-Security"] = stayWithTLS
+		}
+		if s.draining.Load() {
+			h["Connection"] = endConnection
 		}
 		defer s.finish(seen, r)
 		next.ServeHTTP(seen, r)

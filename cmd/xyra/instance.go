@@ -81,7 +81,8 @@ func (in *instance) turnAway(delay time.Duration) {
 		return
 	}
 	in.log.Info("draining: not ready any more, requests are still taken", "for", delay.String())
-	in.server.SetKeepAlivesEnabled(false)
+	// Idle connections stay: closing one would break the request that a balancer has just put on it. The API ends each with
+	// its next answer.
 	time.Sleep(delay)
 }
 
