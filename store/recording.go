@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"xyra"
 )
 
 // Recording is the transaction of the ingest path. It differs from Tx in how it travels: on PostgreSQL its statements
@@ -207,6 +210,15 @@ func (rec *Recording) runSQLite(ctx context.Context, s *step) error {
 	return rows.Err()
 }
 
+// uncertain is a fault of a round trip that held COMMIT: unless the server itself has refused, it may have committed, and
+// nobody may try again.
+func uncertain(err error) error {
+	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
+		return err
+	}
+	return xyra.Unavailable(err)
+}
+
 // commit sends the last steps together with COMMIT. An error leaves open whether it happened.
 func (rec *Recording) commit(ctx context.Context, steps ...*step) error {
 	if rec.pg == nil {
@@ -216,7 +228,7 @@ func (rec *Recording) commit(ctx context.Context, steps ...*step) error {
 		return rec.lite.Commit()
 	}
 	if err := rec.run(ctx, "commit recording", append(steps, &step{name: "commit", text: "COMMIT"})...); err != nil {
-		return err
+		return uncertain(err)
 	}
 	rec.done = true
 	return nil

@@ -56,7 +56,10 @@ func (db *DB) RecordOnce(ctx context.Context, epoch int64, now time.Time, w Writ
 			return ErrAgain
 		}
 	}
-	return db.d.fault(err)
+	if err != nil {
+		return db.d.fault(uncertain(err))
+	}
+	return nil
 }
 
 // copyFrom is from how many events on COPY, which takes a round trip more, is faster than INSERT.
