@@ -1,12 +1,9 @@
 package api
 
 import (
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"xyra"
@@ -101,20 +98,9 @@ func (c *call) auditOrganization(named Opt[int64]) (*xyra.OrganizationID, error)
 }
 
 // auditCursor is the text of a place in the log; clients give it back as it is.
-func auditCursor(at store.AuditCursor) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(int64(at.Organization), 10) + "." + strconv.FormatInt(at.Sequence, 10)))
-}
+func auditCursor(at store.AuditCursor) string { return cursorText(int64(at.Organization), at.Sequence) }
 
 func parseAuditCursor(text string) (store.AuditCursor, bool) {
-	plain, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return store.AuditCursor{}, false
-	}
-	organization, sequence, _ := strings.Cut(string(plain), ".")
-	o, err := strconv.ParseInt(organization, 10, 64)
-	if err != nil {
-		return store.AuditCursor{}, false
-	}
-	n, err := strconv.ParseInt(sequence, 10, 64)
-	return store.AuditCursor{Organization: xyra.OrganizationID(o), Sequence: n}, err == nil
+	organization, sequence, ok := parseCursorText(text)
+	return store.AuditCursor{Organization: xyra.OrganizationID(organization), Sequence: sequence}, ok
 }

@@ -51,6 +51,16 @@ func (b *batch) readQuickly(v strictjson.Value, p *posted) bool {
 		}
 	}
 	d := &p.draft
+	if !q.complete(d, b.mayVerify()) || (d.Agent != 0) == p.named || p.named && b.caller.Superuser {
+		return false
+	}
+	b.happened(p, q.at)
+	p.details = q.details
+	return true
+}
+
+// complete fills in what the members leave to the kind, and tells whether they fit it.
+func (q *quick) complete(d *usage.Draft, mayVerify bool) bool {
 	if q.kind == 0 || q.typeOf != q.kind || q.detailsOf != 0 && (q.detailsOf == xyra.Activity) != (q.kind == xyra.Activity) {
 		return false
 	}
@@ -60,16 +70,11 @@ func (b *batch) readQuickly(v strictjson.Value, p *posted) bool {
 	case q.amountOf != q.kind || q.kind == xyra.Activity && d.Quantity.IsZero():
 		return false
 	}
-	if (d.Agent != 0) == p.named || p.named && b.caller.Superuser {
-		return false
-	}
 	d.Kind = q.kind
 	if q.kind != xyra.Activity {
 		d.Currency = q.currency
 	}
-	d.Verified = q.verified && q.kind == xyra.Outcome && b.mayVerify()
-	b.happened(p, q.at)
-	p.details = q.details
+	d.Verified = q.verified && q.kind == xyra.Outcome && mayVerify
 	return true
 }
 

@@ -94,20 +94,27 @@ func eventPage[T any](c *call, in *eventListIn, kind xyra.EventKind, show func(x
 }
 
 // cursorAt is the text of the place behind an event; clients give it back as it is.
-func cursorAt(e xyra.Event) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(xyra.Micros(e.Timestamp), 10) + "." + strconv.FormatInt(int64(e.ID), 10)))
-}
+func cursorAt(e xyra.Event) string { return cursorText(xyra.Micros(e.Timestamp), int64(e.ID)) }
 
 func parseCursor(text string) (store.EventCursor, bool) {
+	micros, id, ok := parseCursorText(text)
+	return store.EventCursor{Timestamp: xyra.FromMicros(micros), ID: xyra.EventID(id)}, ok
+}
+
+// cursorText is a place that two numbers name.
+func cursorText(first, second int64) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(first, 10) + "." + strconv.FormatInt(second, 10)))
+}
+
+func parseCursorText(text string) (first, second int64, ok bool) {
 	plain, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
-		return store.EventCursor{}, false
+		return 0, 0, false
 	}
-	micros, id, _ := strings.Cut(string(plain), ".")
-	at, err := strconv.ParseInt(micros, 10, 64)
-	if err != nil {
-		return store.EventCursor{}, false
+	one, other, _ := strings.Cut(string(plain), ".")
+	if first, err = strconv.ParseInt(one, 10, 64); err != nil {
+		return 0, 0, false
 	}
-	n, err := strconv.ParseInt(id, 10, 64)
-	return store.EventCursor{Timestamp: xyra.FromMicros(at), ID: xyra.EventID(n)}, err == nil
+	second, err = strconv.ParseInt(other, 10, 64)
+	return first, second, err == nil
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"xyra"
-	"xyra/money"
 	"xyra/strictjson"
 	"xyra/usage"
 )
@@ -126,19 +125,10 @@ func readSingle(raw []byte, kind xyra.EventKind, agent xyra.AgentID, caller xyra
 		}
 	}
 	*d = p.draft
-	if d.Agent != 0 && d.Agent != agent || q.typeOf != kind || q.detailsOf != 0 && (q.detailsOf == xyra.Activity) != (kind == xyra.Activity) {
+	if !q.complete(d, b.mayVerify()) || d.Agent != 0 && d.Agent != agent {
 		return false
 	}
-	if q.amountOf == 0 && kind == xyra.Activity {
-		d.Quantity = money.FromInt(1)
-	} else if q.amountOf != kind || kind == xyra.Activity && d.Quantity.IsZero() {
-		return false
-	}
-	d.Kind, d.Agent, d.Timestamp = kind, agent, q.at.Or(now)
-	if kind != xyra.Activity {
-		d.Currency = q.currency
-	}
-	d.Verified = kind == xyra.Outcome && q.verified && (caller.Superuser || caller.IsAdmin())
+	d.Agent, d.Timestamp = agent, q.at.Or(now)
 	if d.IdempotencyKey != "" {
 		d.SealParsed(q.details, usage.Omitted{Timestamp: !q.at.Set})
 	}

@@ -120,11 +120,14 @@ func unpack(packed []byte) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
+// recordExpired lets a new record take the place of one that is older than IdempotencyKept.
+var recordExpired = fmt.Sprintf("WHERE idempotency_records.created_at <= excluded.created_at - %d", IdempotencyKept.Microseconds())
+
 // A record that is still valid keeps its place: the row is then not touched and the caller sees it by the count.
 var recordRows = newBulk("idempotency_records", `ON CONFLICT (organization_id, caller, key) DO UPDATE SET
 	request_digest = excluded.request_digest, status = excluded.status, body = NULL, event_kind = excluded.event_kind,
 	event_id = excluded.event_id, created_at = excluded.created_at
-	WHERE idempotency_records.created_at <= excluded.created_at - 2592000000000`,
+	`+recordExpired,
 	"organization_id bigint", "caller text", "key text", "request_digest bytea", "status bigint", "event_kind smallint", "event_id bigint", "created_at bigint")
 
 // InsertRecords keeps the answers of events, which must be in key order. written is less than their number when another

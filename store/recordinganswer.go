@@ -7,11 +7,11 @@ import (
 	"xyra"
 )
 
-const insertAnswerText = `INSERT INTO idempotency_records (organization_id, caller, key, request_digest, status, body, event_kind, event_id, created_at)
+var insertAnswerText = `INSERT INTO idempotency_records (organization_id, caller, key, request_digest, status, body, event_kind, event_id, created_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 	ON CONFLICT (organization_id, caller, key) DO UPDATE SET request_digest = excluded.request_digest, status = excluded.status, body = excluded.body,
 		event_kind = excluded.event_kind, event_id = excluded.event_id, created_at = excluded.created_at
-		WHERE idempotency_records.created_at <= excluded.created_at - 2592000000000`
+		` + recordExpired
 
 // InsertAnswer keeps the whole answer to a request. written is false when another process has answered under this key in
 // the meantime: its answer stays.
