@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -167,41 +166,6 @@ func TestGenerate_NegativeDifferencesWait(t *testing.T) {
 		wantRefusal(t, err, xyra.CodeInvalid, fmt.Sprintf("No billable items found for organization with ID %d in 2/2024", w.org))
 		w.use(202401, a, v, 0, "USD", "5", "10")
 		want(t, lines(w.mustGenerate(2024, 2, "")), "Agent usage: Scan - 1 activities (January 2024) | 1.0 x 2.0 = 2.0")
-		w.verify()
-	})
-}
-
-// Of eight generations over two connections to one database exactly one makes the invoice; the others name it.
-func TestGenerate_ConcurrentOnesMakeOneInvoice(t *testing.T) {
-	storetest.EachTarget(t, func(t *testing.T, target store.Options) {
-		target.Now = storetest.NewClock(storetest.Start).Now
-		handles := []*store.DB{storetest.Open(t, target), storetest.Open(t, target)}
-		w := newWorld(t, handles[0], "USD", "UTC")
-		model := w.model()
-		v := w.version(model, xyra.ModelActivity, "2024-01-01", activity(t, "scan", "2"))
-		w.use(202401, w.agent("Scan", model, ""), v, 0, "USD", "10", "20")
-		const generators = 8
-		results := make(chan error, generators)
-		for n := range generators {
-			other := &world{t: t, db: handles[n%2], org: w.org}
-			go func() {
-				_, err := other.generate(2024, 1, "")
-				results <- err
-			}()
-		}
-		made := 0
-		for range generators {
-			err := <-results
-			switch {
-			case err == nil:
-				made++
-			case !xyra.HasCode(err, xyra.CodeConflict) || !strings.HasPrefix(err.Error(), "Invoice INV-20240515-"):
-				t.Error(err)
-			}
-		}
-		if made != 1 {
-			t.Errorf("%d invoices were made", made)
-		}
 		w.verify()
 	})
 }

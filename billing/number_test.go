@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"xyra"
@@ -79,62 +78,6 @@ func TestNumbers_FollowThePattern(t *testing.T) {
 				t.Errorf("%s %s: %s, want %s", c.pattern, c.settings, text, want)
 			}
 		}
-	})
-}
-
-// Promise 6: numbers that hold the sequence are unique and gapless, whatever is rolled back meanwhile.
-func TestCreate_ConcurrentNumbersOfASequenceAreGapless(t *testing.T) {
-	storetest.EachTarget(t, func(t *testing.T, target store.Options) {
-		target.Now = storetest.NewClock(storetest.Start).Now
-		handles := []*store.DB{storetest.Open(t, target), storetest.Open(t, target)}
-		w := newWorld(t, handles[0], "USD", "UTC")
-		pattern, err := billing.ParseNumberPattern("{ORG}-{SEQ:6}", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		by := billing.Issuer{Random: rand.Reader, Numbers: pattern}
-		const creators, total = 8, 500
-		undone := fmt.Errorf("undone")
-		var all sync.WaitGroup
-		for n := range creators {
-			all.Go(func() {
-				for k := n; k < total; k += creators {
-					err := handles[n%2].Tx(t.Context(), func(tx *store.Tx) error {
-						if _, err := billing.Create(t.Context(), tx, operator, by, xyra.Invoice{Organization: w.org, Currency: "USD"}); err != nil {
-							return err
-						}
-						if k%5 == 4 {
-							return undone
-						}
-						return nil
-					})
-					if err != nil && err != undone {
-						t.Error(err)
-					}
-				}
-			})
-		}
-		all.Wait()
-		var last int64
-		for {
-			page, err := handles[0].InvoicesAfter(t.Context(), w.org, last, 100)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(page) == 0 {
-				break
-			}
-			for _, i := range page {
-				last++
-				if want := fmt.Sprintf("%d-%06d", w.org, last); i.Sequence != last || i.Number != want {
-					t.Fatalf("invoice %d has sequence %d and number %s, want %s", last, i.Sequence, i.Number, want)
-				}
-			}
-		}
-		if last != total*4/5 {
-			t.Errorf("%d invoices, want %d", last, total*4/5)
-		}
-		w.verify()
 	})
 }
 
