@@ -38,6 +38,7 @@ type program struct {
 	Restore     restoreCommand     `cmd:"" help:"Put a backup in the place of a SQLite database that is not there, after proving that it adds up."`
 	Check       checkCommand       `cmd:"" help:"Check every setting, the database, its schema, secrets, clocks and disk without changing anything; code 1 says that something is wrong."`
 	Passwd      passwdCommand      `cmd:"" help:"Set a user's password, read from the terminal or from standard input."`
+	Licenses    licensesCommand    `cmd:"" help:"List the works of others in this program with their licences; --full prints the licences too."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the server on this machine whether it is ready; code 0 says yes."`
 }
@@ -112,7 +113,7 @@ func start(ctx context.Context, args []string, c console) error {
 }
 
 // secretless are the commands that no vault is asked for: they need no secret, or say by themselves what the vault answers.
-var secretless = []string{"check", "demo", "healthcheck", "import", "version"}
+var secretless = []string{"check", "demo", "healthcheck", "import", "licenses", "version"}
 
 const description = `Xyra stores every event of AI agents exactly once, prices it, and turns each month into an invoice that adds up to the last digit.
 
