@@ -53,7 +53,9 @@ func dying(t *testing.T) bool {
 	return storetest.OnErrand(t, func(e *storetest.Envoy) {
 		var o order
 		e.ReadArgs(&o)
-		i, err := o.make(t, e.Open(nil))
+		db := e.Open(nil)
+		e.Begin()
+		i, err := o.make(t, db)
 		if err != nil {
 			t.Fatal(err)
 		}

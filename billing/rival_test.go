@@ -92,6 +92,7 @@ func creating(t *testing.T) bool {
 			t.Fatal(err)
 		}
 		by := billing.Issuer{Random: rand.Reader, Numbers: pattern}
+		e.Begin()
 		var all sync.WaitGroup
 		for n := range l.Creators {
 			all.Go(func() {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,8 +22,9 @@ type Errand struct {
 	Path, URL  string        // the database
 	Stripe     bool          // Stripe is told of what is written
 	Now        time.Time     // where the process's clock stands; zero: it runs
-	DiesAt     int           // it kills itself when it has made so many steps; 0: it does not
-	DiesLater  time.Duration // it goes on for so long before that
+	DiesAt     int           // it kills itself when it has made so many steps since Begin; 0: it does not
+	DiesAfter  string        // … or when it has made a step of this name
+	DiesLater  time.Duration // … and goes on for so long before that
 	Args       any           // what the test tells its own process; it travels as JSON
 	ReportPath string        // set by Send
 }
@@ -114,11 +117,39 @@ func (p *Process) Wait() (f Fate) {
 	return f
 }
 
+// EachDeath calls f with an errand on an empty database of the target's kind: once to its end, then with a death after each of
+// the steps that it made on the way; after so many of them, by chance, unless XYRA_TEST_LONG is set. f sends the process, sees
+// to what it left behind, and returns its fate.
+func EachDeath(t *testing.T, target store.Options, few int, f func(t *testing.T, e Errand) Fate) {
+	t.Helper()
+	var steps []string
+	die := func(at int) func(*testing.T) {
+		return func(t *testing.T) {
+			empty := Another(t, target)
+			fate := f(t, Errand{Path: empty.Path, URL: empty.URL, DiesAt: at})
+			if at == 0 {
+				steps = fate.Steps
+			}
+		}
+	}
+	if !t.Run("alive", die(0)) {
+		return
+	}
+	points := rand.Perm(len(steps))
+	if os.Getenv("XYRA_TEST_LONG") == "" {
+		points = points[:min(few, len(points))]
+	}
+	for _, n := range points {
+		t.Run(fmt.Sprintf("dies at %d %s", n+1, steps[n]), die(n+1))
+	}
+}
+
 // Envoy is this process, when it was started for an errand.
 type Envoy struct {
 	Errand
 	t      testing.TB
 	mu     sync.Mutex
+	begun  bool
 	steps  int
 	report *os.File
 }
@@ -155,15 +186,21 @@ func (e *Envoy) ReadArgs(into any) {
 	}
 }
 
-// Open opens the errand's database. Each statement on it is a step, from the first one on.
+// Begin begins the errand proper: what was done before it was preparation, and no step.
+func (e *Envoy) Begin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.begun = true
+}
+
+// Open opens the errand's database. Each statement on it is a step. Without a Now of the errand the clock is running.
 func (e *Envoy) Open(running func() time.Time) *store.DB {
 	e.t.Helper()
-	return Open(e.t, store.Options{Path: e.Path, URL: e.URL, Stripe: e.Stripe, Now: e.Clock(running),
+	return Open(e.t, store.Options{Path: e.Path, URL: e.URL, Stripe: e.Stripe, Now: e.clock(running),
 		Watch: func(_ context.Context, statement string, _, _ time.Time) { e.Step(statement) }})
 }
 
-// Clock is the errand's clock: a standing one, or the running one that is handed in.
-func (e *Envoy) Clock(running func() time.Time) func() time.Time {
+func (e *Envoy) clock(running func() time.Time) func() time.Time {
 	if e.Now.IsZero() {
 		return running
 	}
@@ -174,9 +211,12 @@ func (e *Envoy) Clock(running func() time.Time) func() time.Time {
 func (e *Envoy) Step(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if !e.begun {
+		return
+	}
 	e.steps++
 	e.write("step " + name)
-	if e.steps != e.DiesAt {
+	if e.steps != e.DiesAt && name != e.DiesAfter {
 		return
 	}
 	if e.DiesLater > 0 {

@@ -66,6 +66,15 @@ func EachTarget(t *testing.T, f func(t *testing.T, target store.Options)) {
 	})
 }
 
+// Another is an empty migrated database of the same kind as a target.
+func Another(t testing.TB, target store.Options) store.Options {
+	t.Helper()
+	if target.URL != "" {
+		return Postgres(t)
+	}
+	return SQLite(t)
+}
+
 // Open opens a target and closes it when the test ends.
 func Open(t testing.TB, target store.Options) *store.DB {
 	t.Helper()
