@@ -18,8 +18,9 @@ type InvoiceID int64
 // InvoiceStatus is where an invoice stands.
 type InvoiceStatus string
 
-// The states of an invoice. Paid and cancelled are final.
+// The states of an invoice. Paid and cancelled are final; a draft is only shown and never stored.
 const (
+	InvoiceDraft     InvoiceStatus = "draft"
 	InvoicePending   InvoiceStatus = "pending"
 	InvoiceOverdue   InvoiceStatus = "overdue"
 	InvoicePaid      InvoiceStatus = "paid"

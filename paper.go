@@ -1,6 +1,7 @@
 package xyra
 
 import (
+	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -16,6 +17,7 @@ type Paper struct {
 	Paid     money.Decimal  // received so far
 	Zone     *time.Location // in which its dates are days
 	Locale   string         // how amounts are written; "" is English
+	Open     bool           // a draft of a period that is not over
 }
 
 // NewPaper prints i, of which so much is settled, for the organization it belongs to. The sides are those the invoice
@@ -75,6 +77,28 @@ func (p Paper) Period() string {
 	return first.Format("2 January 2006") + " – " + first.AddDate(0, 1, -1).Format("2 January 2006")
 }
 
+// IsDraft tells whether this is no invoice yet.
+func (p Paper) IsDraft() bool { return p.Invoice.Status == InvoiceDraft }
+
+// Title is what stands at the top: what this is, without its number.
+func (p Paper) Title() string {
+	if p.IsDraft() {
+		return "Draft invoice"
+	}
+	return "Invoice"
+}
+
+// Status is where the invoice stands, in words.
+func (p Paper) Status() string {
+	switch s := string(p.Invoice.Status); {
+	case p.IsDraft() && p.Open:
+		return "Draft: the period is not over"
+	case s != "":
+		return strings.ToUpper(s[:1]) + s[1:]
+	}
+	return ""
+}
+
 // FileName is a name that every file system and every header takes: what is not a letter, a digit, '.', '_' or '-' of
 // ASCII becomes '_'.
 func (p Paper) FileName(ending string) string {
@@ -83,6 +107,9 @@ func (p Paper) FileName(ending string) string {
 			return r
 		}
 		return '_'
+	}
+	if p.IsDraft() {
+		return fmt.Sprintf("draft_%d_%s_%s%s", p.Invoice.Organization, p.Invoice.Period, p.Invoice.Currency, ending)
 	}
 	return "invoice_" + strings.Map(safe, p.Invoice.Number) + ending
 }

@@ -37,12 +37,16 @@ func unkept(contentType string, body []byte) answer {
 	return a
 }
 
-// invoicePDF draws an invoice. A server without a printer refuses after every check that it will make.
 func (s *Server) invoicePDF(c *call, in *invoiceIn) (answer, error) {
 	paper, err := c.paper(in.ID)
 	if err != nil {
 		return answer{}, err
 	}
+	return s.asPDF(paper)
+}
+
+// asPDF draws a paper. A server without a printer refuses after every check that it will make.
+func (s *Server) asPDF(paper xyra.Paper) (answer, error) {
 	if s.Print == nil {
 		return refusal(http.StatusNotImplemented, "PDF invoices are not available"), nil
 	}
@@ -104,15 +108,19 @@ func newSheet(paper xyra.Paper) sheet {
 	return p
 }
 
-// invoiceHTML shows an invoice as a page that loads nothing and prints well.
 func (s *Server) invoiceHTML(c *call, in *invoiceIn) (answer, error) {
 	paper, err := c.paper(in.ID)
 	if err != nil {
 		return answer{}, err
 	}
+	return asHTML(paper)
+}
+
+// asHTML shows a paper as a page that loads nothing and prints well.
+func asHTML(paper xyra.Paper) (answer, error) {
 	var body bytes.Buffer
 	if err := invoicePage.Execute(&body, newSheet(paper)); err != nil {
-		return answer{}, fmt.Errorf("write the page of invoice %d: %w", in.ID, err)
+		return answer{}, fmt.Errorf("write the page of invoice %q: %w", paper.Invoice.Number, err)
 	}
 	a := unkept("text/html; charset=utf-8", body.Bytes())
 	a.set("Content-Security-Policy", invoicePolicy)
@@ -120,15 +128,22 @@ func (s *Server) invoiceHTML(c *call, in *invoiceIn) (answer, error) {
 	return a, nil
 }
 
-// invoiceLines answers the lines as CSV.
 func (s *Server) invoiceLines(c *call, in *invoiceIn) (answer, error) {
 	paper, err := c.paper(in.ID)
 	if err != nil {
 		return answer{}, err
 	}
+	return asCSV(paper), nil
+}
+
+// asCSV answers the lines of a paper.
+func asCSV(paper xyra.Paper) answer {
+	if paper.IsDraft() {
+		paper.Invoice.Number = "DRAFT" // nobody may take the rows of two files for those of two invoices
+	}
 	a := unkept("text/csv; charset=utf-8; header=present", linesCSV(paper.Invoice))
 	a.set("Content-Disposition", `attachment; filename="`+paper.FileName("_lines.csv")+`"`)
-	return a, nil
+	return a
 }
 
 // linesCSV writes one record a line after RFC 4180. Numbers are plain, texts always quoted.

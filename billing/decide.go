@@ -22,7 +22,7 @@ const (
 type month struct {
 	organization xyra.Organization
 	period       xyra.Period
-	end          time.Time // first instant after the period
+	start, end   time.Time // first instant of the period, and first one after it
 	currency     money.Currency
 	agents       []xyra.Agent // all there ever were
 	versions     map[xyra.BillingModelID][]xyra.Version

@@ -21,23 +21,44 @@ func Generate(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, 
 	if err != nil {
 		return xyra.Invoice{}, err
 	}
-	drafts, err := m.decide()
+	drafts, err := m.billable()
 	if err != nil {
-		return xyra.Invoice{}, fmt.Errorf("bill %s of organization %d: %w", m.period, organization, err)
-	}
-	if len(drafts) == 0 {
-		return xyra.Invoice{}, xyra.Invalid("No billable items found for organization with ID %d in %d/%d", organization, monthNumber, year)
+		return xyra.Invoice{}, err
 	}
 	return m.save(ctx, tx, caller, by, drafts)
 }
 
+// billable decides, and refuses a month without lines.
+func (m month) billable() ([]draft, error) {
+	drafts, err := m.decide()
+	if err != nil {
+		return nil, fmt.Errorf("bill %s of organization %d: %w", m.period, m.organization.ID, err)
+	}
+	if len(drafts) == 0 {
+		return nil, xyra.Invalid("No billable items found for organization with ID %d in %d/%d", m.organization.ID, m.period.Month(), m.period.Year())
+	}
+	return drafts, nil
+}
+
 // load makes the checks of the contract in its order and reads what the decision needs.
-func load(ctx context.Context, tx *store.Tx, id xyra.OrganizationID, year, monthNumber int64, currency money.Currency) (m month, err error) {
+func load(ctx context.Context, tx *store.Tx, id xyra.OrganizationID, year, monthNumber int64, currency money.Currency) (month, error) {
+	// The lock comes before every other read: whoever waited for it then sees what the one before has done.
+	m, err := asked(ctx, tx.OrganizationLocked, id, year, monthNumber, currency)
+	if err != nil {
+		return m, err
+	}
+	if tx.Now.Before(m.end) {
+		return m, xyra.Invalid("Billing period %s has not ended yet", m.period)
+	}
+	return m, m.read(ctx, tx.Reader)
+}
+
+// asked is the month that a request names, with the organization that the function reads.
+func asked(ctx context.Context, organization func(context.Context, xyra.OrganizationID) (xyra.Organization, error), id xyra.OrganizationID, year, monthNumber int64, currency money.Currency) (m month, err error) {
 	if monthNumber < 1 || monthNumber > 12 {
 		return m, xyra.Invalid("Month must be between 1 and 12")
 	}
-	// The lock comes before every other read: whoever waited for it then sees what the one before has done.
-	if m.organization, err = tx.OrganizationLocked(ctx, id); err != nil {
+	if m.organization, err = organization(ctx, id); err != nil {
 		return m, err
 	}
 	if year < 1 || year > 9999 {
@@ -48,30 +69,34 @@ func load(ctx context.Context, tx *store.Tx, id xyra.OrganizationID, year, month
 		return m, fmt.Errorf("time zone of organization %d: %w", id, err)
 	}
 	m.period = xyra.NewPeriod(int(year), time.Month(monthNumber))
-	if _, m.end = m.period.Span(zone); tx.Now.Before(m.end) {
-		return m, xyra.Invalid("Billing period %s has not ended yet", m.period)
-	}
-	if m.agents, err = tx.AgentsEver(ctx, id); err != nil {
-		return m, err
-	}
-	if len(m.agents) == 0 {
-		return m, xyra.Invalid("No agents found for organization with ID %d", id)
-	}
+	m.start, m.end = m.period.Span(zone)
 	if m.currency = currency; currency == "" {
 		m.currency = m.organization.Currency
 	}
-	switch there, err := tx.GeneratedInvoice(ctx, id, m.period, m.currency); {
-	case err == nil:
-		return m, m.conflict(there)
-	case !xyra.HasCode(err, xyra.CodeNotFound):
-		return m, err
+	return m, nil
+}
+
+// read adds what there is to bill, after the checks that come before it.
+func (m *month) read(ctx context.Context, r store.Reader) (err error) {
+	id := m.organization.ID
+	if m.agents, err = r.AgentsEver(ctx, id); err != nil {
+		return err
 	}
-	if m.unbilled, err = tx.Unbilled(ctx, id, m.period, m.currency); err != nil {
-		return m, err
+	if len(m.agents) == 0 {
+		return xyra.Invalid("No agents found for organization with ID %d", id)
+	}
+	switch there, err := r.GeneratedInvoice(ctx, id, m.period, m.currency); {
+	case err == nil:
+		return m.conflict(there)
+	case !xyra.HasCode(err, xyra.CodeNotFound):
+		return err
+	}
+	if m.unbilled, err = r.Unbilled(ctx, id, m.period, m.currency); err != nil {
+		return err
 	}
 	// After the usage, so that every version it names is among them.
-	m.versions, err = tx.Versions(ctx, id)
-	return m, err
+	m.versions, err = r.Versions(ctx, id)
+	return err
 }
 
 func (m month) conflict(there xyra.Invoice) error {
@@ -79,16 +104,22 @@ func (m month) conflict(there xyra.Invoice) error {
 		there.Number, m.organization.ID, m.period, m.currency)
 }
 
-// save writes the invoice, its lines and what they bill.
-func (m month) save(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, drafts []draft) (xyra.Invoice, error) {
+// invoice is what the lines make at an instant, before it has a number.
+func (m month) invoice(now time.Time, by Issuer, drafts []draft) xyra.Invoice {
 	notes := "Monthly invoice for " + m.period.Name()
 	invoice := xyra.Invoice{Organization: m.organization.ID, Period: m.period, Currency: m.currency, Status: xyra.InvoicePending,
-		IssueDate: tx.Now, DueDate: tx.Now.AddDate(0, 0, dueDays), Notes: &notes, Parties: by.parties(m.organization),
+		IssueDate: now, DueDate: now.AddDate(0, 0, dueDays), Notes: &notes, Parties: by.parties(m.organization),
 		Metadata: fmt.Appendf(nil, `{"billing_period":"%s"}`, m.period)}
 	for _, d := range drafts {
 		invoice.Lines = append(invoice.Lines, d.line)
 		invoice.Amount = invoice.Amount.Add(d.line.Amount)
 	}
+	return invoice
+}
+
+// save writes the invoice, its lines and what they bill.
+func (m month) save(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, drafts []draft) (xyra.Invoice, error) {
+	invoice := m.invoice(tx.Now, by, drafts)
 	var err error
 	if invoice.Number, invoice.ID, err = by.claimNumber(ctx, tx, m.organization); err != nil {
 		return xyra.Invoice{}, err

@@ -3,7 +3,7 @@ package pdf
 import (
 	"io"
 	"strings"
-	"unicode/utf8"
+	"unicode"
 
 	"github.com/boombuler/barcode/qr"
 
@@ -23,6 +23,7 @@ var (
 	inkBand      = ink{241, 244, 249}
 	inkPaid      = ink{224, 242, 230}
 	inkCancelled = ink{248, 226, 226}
+	inkDraft     = ink{232, 234, 238}
 )
 
 // The faces of the invoice's texts.
@@ -43,14 +44,19 @@ const linkMax = 600
 type printed struct {
 	*sheet
 	Document
-	number string // of the invoice, on one line
+	number string // of the invoice, on one line; "" on a draft
+	name   string // what the document calls itself
 }
 
 // Invoice writes the document as PDF. Errors are those of the writer, or of a font.
 func Invoice(w io.Writer, doc Document) error {
-	number := oneLine(doc.Invoice.Number)
-	p := printed{number: number, Document: doc,
-		sheet: newSheet(doc.Fonts, "Invoice "+number, oneLine(doc.Seller.Name), doc.Invoice.IssueDate, doc.Invoice.UpdatedAt)}
+	p := printed{number: oneLine(doc.Invoice.Number), Document: doc}
+	p.name = p.Title() + " " + p.number
+	if p.IsDraft() {
+		p.number, p.name = "", p.Title()+", "+p.Period()
+		p.Invoice.UpdatedAt = p.Invoice.IssueDate
+	}
+	p.sheet = newSheet(doc.Fonts, p.name, oneLine(doc.Seller.Name), p.Invoice.IssueDate, p.Invoice.UpdatedAt)
 	if !doc.Fonts.draws(doc.Invoice.Currency.FormatBare(anyAmount, doc.Locale)) {
 		p.Locale = "" // its digits are of a script that no font has
 	}
@@ -59,13 +65,14 @@ func Invoice(w io.Writer, doc Document) error {
 	p.head()
 	p.opened = func() {
 		p.watermark()
-		p.text(left, p.y-8, faceFaint, p.short("Invoice "+number+", continued", right-left, faceFaint))
+		p.text(left, p.y-8, faceFaint, p.short(p.name+", continued", right-left, faceFaint))
 	}
 	p.table()
 	p.totals()
 	p.payment()
 	p.notes()
-	p.footers(strings.Join(withoutEmpty(oneLine(doc.Seller.Name), "Invoice "+number), "  ·  "))
+	p.confess()
+	p.footers(strings.Join(withoutEmpty(oneLine(doc.Seller.Name), p.name), "  ·  "))
 	return p.output(w)
 }
 
@@ -97,13 +104,15 @@ func withoutEmpty(texts ...string) (kept []string) {
 	return kept
 }
 
-// watermark marks a page of an invoice that is not to be paid any more.
+// watermark marks a page of an invoice that is not to be paid, or not any more.
 func (p printed) watermark() {
 	switch p.Invoice.Status {
 	case xyra.InvoicePaid:
 		p.stamp("PAID", inkPaid)
 	case xyra.InvoiceCancelled:
 		p.stamp("CANCELLED", inkCancelled)
+	case xyra.InvoiceDraft:
+		p.stamp("DRAFT", inkDraft)
 	}
 }
 
@@ -117,7 +126,7 @@ const (
 func (p printed) head() {
 	top := p.y
 	seller := p.party(top, faceName, p.Seller)
-	p.textRight(right, top-3, faceTitle, "Invoice")
+	p.textRight(right, top-3, faceTitle, p.Title())
 	title := p.aligned(top+9, faceBold, p.number)
 
 	p.y = max(seller, title) + 5
@@ -179,10 +188,13 @@ func (p printed) few(y float64, t typeface, linesMax int, text string) float64 {
 func (p printed) facts(y float64) float64 {
 	i := p.Invoice
 	facts := [][2]string{{"Invoice number", p.number}, {"Issue date", p.Day(i.IssueDate)}, {"Due date", p.Day(i.DueDate)}}
+	if p.IsDraft() {
+		facts = [][2]string{{"As of", p.Day(i.IssueDate)}}
+	}
 	if period := p.Period(); period != "" {
 		facts = append(facts, [2]string{"Billing period", period})
 	}
-	facts = append(facts, [2]string{"Currency", string(i.Currency)}, [2]string{"Status", statusText(i.Status)})
+	facts = append(facts, [2]string{"Currency", string(i.Currency)}, [2]string{"Status", p.Status()})
 	if i.PaymentDate != nil {
 		facts = append(facts, [2]string{"Paid on", p.Day(*i.PaymentDate)})
 	}
@@ -199,12 +211,6 @@ func (p printed) facts(y float64) float64 {
 		y = p.lines(values, y, right-values, t, fact[1]) + 0.6
 	}
 	return y
-}
-
-// statusText writes a status with a capital.
-func statusText(status xyra.InvoiceStatus) string {
-	first, size := utf8.DecodeRuneInString(string(status))
-	return strings.ToUpper(string(first)) + string(status)[size:]
 }
 
 // totals draws how the lines become what is due.
@@ -297,4 +303,15 @@ func (p printed) notes() {
 	p.text(left, p.y, faceLabel, "NOTES")
 	p.y += 5
 	p.flow(left, right-left, faceText, strings.TrimSpace(readable(*p.Invoice.Notes)))
+}
+
+// confess says what the sign means that stands for what could not be drawn, if it stands anywhere.
+func (p printed) confess() {
+	if !p.missing {
+		return
+	}
+	p.y += 4
+	p.room(faceFaint.lineHeight())
+	p.text(left, p.y, faceFaint, string(unicode.ReplacementChar)+" stands for a character that cannot be printed here.")
+	p.y += faceFaint.lineHeight()
 }

@@ -64,7 +64,7 @@ func TestInvoice_SaysWhatAFinanceDepartmentAsksFor(t *testing.T) {
 		"BILLED TO Łódzka Fabryka Sp. z o.o.", "ul. Piotrkowska 104", "Tax ID PL 725-18-01-126", "ap@fabryka.example",
 		"Invoice number INV-20260801-4F2A", "Issue date 1 August 2026", "Due date 31 August 2026",
 		"Billing period 1 July 2026 – 31 July 2026", "Currency EUR", "Status Pending",
-		"QUANTITY UNIT PRICE AMOUNT EUR", "1 12 49.00 588.00 Seats of the support agent", "2 1 -120.50 -120.50 Volume discount",
+		"QUANTITY UNIT PRICE AMOUNT EUR", "1 Seats of the support agent 12 49.00 588.00 2 Volume discount 1 -120.50 -120.50",
 		"Charges €588.00", "Credits and discounts -€120.50", "Subtotal €467.50", "Tax €88.83", "Total €556.33", "Amount due €556.33",
 		"PAY ONLINE https://pay.example/c/42", "NOTES Thank you. IBAN DE02 1203 0000", "Page 1 of 1")
 	if strings.Contains(f.text(), "Amountpaid") {

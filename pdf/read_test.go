@@ -13,6 +13,7 @@ import (
 // file is a PDF read back as far as the tests look at it.
 type file struct {
 	pages    [][]string // the texts of each page, in the order in which they were drawn
+	contents []string   // what draws each page
 	skeleton []byte     // all bytes outside of streams
 }
 
@@ -34,7 +35,7 @@ func readFile(t testing.TB, raw []byte) (f file) {
 			t.Fatal(err)
 		}
 		if bytes.Contains(content, []byte(") Tj ET")) {
-			f.pages = append(f.pages, shownTexts(content))
+			f.pages, f.contents = append(f.pages, shownTexts(content)), append(f.contents, string(content))
 		}
 	}
 	f.skeleton = stream.ReplaceAll(raw, nil)

@@ -3,7 +3,9 @@ package pdf
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 
 	"codeberg.org/go-pdf/fpdf"
 )
@@ -27,6 +29,8 @@ type sheet struct {
 	fonts  Fonts
 	y      float64 // where the next thing begins
 	opened func()  // draws what every page begins with
+
+	missing bool // a character was drawn as '�'
 }
 
 func newSheet(fonts Fonts, title, author string, created, modified time.Time) *sheet {
@@ -67,13 +71,14 @@ func (t typeface) baseline(y float64) float64 { return y + t.size*25.4/72*1.05 }
 
 // text draws one line whose box begins at x, y.
 func (s *sheet) text(x, y float64, t typeface, text string) {
-	for _, r := range s.fonts.runs(text, t.bold) {
+	for _, r := range s.fonts.runs(visual(text), t.bold) {
 		if r.face.family != sans {
 			s.file.AddUTF8FontFromBytes(r.face.family, r.face.style, r.face.raw) // the second time it does nothing
 		}
 		s.file.SetFont(r.face.family, r.face.style, t.size)
 		s.file.SetTextColor(t.ink[0], t.ink[1], t.ink[2])
 		s.file.Text(x, t.baseline(y), r.text)
+		s.missing = s.missing || strings.ContainsRune(r.text, unicode.ReplacementChar)
 		x += s.fonts.width(r.text, t)
 	}
 }

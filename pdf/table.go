@@ -120,14 +120,15 @@ func (p printed) tableHead(c columns) {
 func (p printed) row(c columns, r row, lines []string) {
 	y := p.y + rowPad
 	p.text(left+cellPad, y, p.fitted(typeface{size: 9, ink: inkFaint}, r.index, tableIndex-1), r.index)
+	end := y
+	for _, line := range lines { // in the order in which the row is read aloud
+		p.text(left+cellPad+tableIndex, end, faceText, line)
+		end += faceText.lineHeight()
+	}
 	for cell, edge := range []float64{c.quantity, c.price, c.amount} {
 		p.textRight(edge, y, p.fitted(faceText, r.cells[cell], c.widths[cell]), r.cells[cell])
 	}
-	for _, line := range lines {
-		p.text(left+cellPad+tableIndex, y, faceText, line)
-		y += faceText.lineHeight()
-	}
-	p.y = y + rowPad
+	p.y = end + rowPad
 	p.rule(left, right, p.y, 0.15, inkLine)
 }
 

@@ -37,8 +37,8 @@ type run struct {
 const inMillimetres = 25.4 / 72 / 1000
 
 // readable is a text as it is drawn: composed characters instead of letters with separate accents, nothing that steers.
-// Line breaks are kept.
-func readable(s string) string { return xyra.PrintableText(norm.NFC.String(s)) }
+// Arabic letters are joined. Line breaks are kept.
+func readable(s string) string { return joined(xyra.PrintableText(norm.NFC.String(s))) }
 
 // oneLine is readable without line breaks.
 func oneLine(s string) string { return strings.Join(strings.FieldsFunc(readable(s), isSpace), " ") }
@@ -55,6 +55,9 @@ func (f Fonts) faceOf(r rune, bold bool) (*face, rune) {
 	}
 	if own.has(r) {
 		return own, r
+	}
+	if !drawable(r) {
+		return own, unicode.ReplacementChar
 	}
 	for _, further := range f.further {
 		if further[0].has(r) {
@@ -99,6 +102,9 @@ func (f Fonts) runs(s string, bold bool) (all []run) {
 // width is how wide a text is drawn, in millimetres.
 func (f Fonts) width(s string, t typeface) (width float64) {
 	for _, r := range s {
+		if r == runsRight || r == runsLeft {
+			continue
+		}
 		face, r := f.faceOf(r, t.bold)
 		width += face.width(r)
 	}
@@ -109,7 +115,8 @@ func (f Fonts) width(s string, t typeface) (width float64) {
 // Korean character, and inside of a word that is too long for a line of its own.
 func (f Fonts) wrap(s string, t typeface, width float64) (lines []string) {
 	for paragraph := range strings.SplitSeq(s, "\n") {
-		line := ""
+		line, left := "", leftward(paragraph)
+		begun := len(lines)
 		for _, word := range words(paragraph) {
 			if f.width(line+strings.TrimRightFunc(word, isSpace), t) <= width {
 				line += word
@@ -124,6 +131,9 @@ func (f Fonts) wrap(s string, t typeface, width float64) (lines []string) {
 			}
 		}
 		lines = append(lines, strings.TrimRightFunc(line, isSpace))
+		for n := begun; n < len(lines); n++ {
+			lines[n] = marked(lines[n], left)
+		}
 	}
 	return lines
 }

@@ -28,10 +28,10 @@ const (
 
 // Unbilled reads what no invoice has billed yet of a period's usage in one currency, and of the usage of every
 // earlier period that has a generated invoice. Quantity and Charge are the open part, which corrections may make
-// negative. The organization must be locked already: then what is returned is what the invoice of this transaction may
-// bill. The rows are not locked, and need not be: what is recorded meanwhile is open for the next invoice.
-func (tx *Tx) Unbilled(ctx context.Context, organization xyra.OrganizationID, period xyra.Period, currency money.Currency) ([]xyra.PeriodUsage, error) {
-	return collect(ctx, tx.Reader, "unbilled usage", scanUnbilled, `SELECT u.organization_id, u.period, u.agent_id, u.version_id,
+// negative. In a transaction that has locked the organization, what is returned is what its invoice may bill. The rows
+// are not locked, and need not be: what is recorded meanwhile is open for the next invoice.
+func (r Reader) Unbilled(ctx context.Context, organization xyra.OrganizationID, period xyra.Period, currency money.Currency) ([]xyra.PeriodUsage, error) {
+	return collect(ctx, r, "unbilled usage", scanUnbilled, `SELECT u.organization_id, u.period, u.agent_id, u.version_id,
 		u.component, u.currency, u.quantity, u.charge, `+billedQuantity+`, `+billedCharge+` FROM usage_periods u
 		WHERE u.organization_id = $1 AND u.currency = $2 AND u.period <= $3
 		AND (u.period = $3 OR EXISTS (SELECT 1 FROM invoices g WHERE g.organization_id = $1 AND g.period = u.period
