@@ -27,7 +27,6 @@ type ledger struct {
 
 type ledgerAgent struct {
 	id, name         string
-	number           int64
 	active, archived bool
 	seats            int64
 	model            *ledgerModel
