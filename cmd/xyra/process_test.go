@@ -33,6 +33,7 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	enterInside()
 	code := m.Run()
 	if path, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
@@ -95,7 +96,13 @@ func (b *lockedBuffer) String() string {
 // startServer starts xyra serve and returns when its banner is complete. The test's end kills it if it still runs.
 func startServer(t testing.TB, env ...string) *server {
 	t.Helper()
-	s := &server{t: t, cmd: command(t, env), log: &lockedBuffer{}}
+	return startCommand(t, command(t, env), func() {})
+}
+
+// startCommand is startServer with a command that may be changed before, and something to do once it has been started.
+func startCommand(t testing.TB, cmd *exec.Cmd, started func()) *server {
+	t.Helper()
+	s := &server{t: t, cmd: cmd, log: &lockedBuffer{}}
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -109,6 +116,7 @@ func startServer(t testing.TB, env ...string) *server {
 			s.kill()
 		}
 	})
+	started()
 	lines := bufio.NewReader(out)
 	for !strings.Contains(s.banner, "\n  Stop ") {
 		line, err := lines.ReadString('\n')
