@@ -19,6 +19,7 @@ type fake struct {
 	now       func() time.Time
 	mu        sync.Mutex
 	customers map[string]map[string]string
+	made      int // customers, those that were deleted included
 	sessions  map[string]*fakeSession
 	answers   map[string]fakeAnswer // by idempotency key
 	calls     []string
@@ -105,7 +106,8 @@ func (f *fake) act(method string, path []string, form map[string]string) (int, s
 	}
 	if path[0] == "customers" {
 		if len(path) == 1 {
-			id := fmt.Sprintf("cus_%d", len(f.customers)+1)
+			f.made++
+			id := fmt.Sprintf("cus_%d", f.made)
 			f.customers[id] = form
 			return f.ok(map[string]any{"id": id, "object": "customer"})
 		}

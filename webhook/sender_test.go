@@ -65,7 +65,7 @@ func TestDeliver_IsVerifiedByAnIndependentReader(t *testing.T) {
 		if count != 1 {
 			t.Errorf("%d requests are signed with the endpoint's secret, want its own alone", count)
 		}
-		forged := got{seen[0].header.Clone(), append(seen[0].body[:len(seen[0].body)-1:len(seen[0].body)-1], ' ', '}')}
+		forged := got{header: seen[0].header.Clone(), body: append(seen[0].body[:len(seen[0].body)-1:len(seen[0].body)-1], ' ', '}')}
 		if verified(t, forged, secret, clock.Now()) {
 			t.Error("a changed body is verified")
 		}

@@ -129,6 +129,7 @@ func (w *world) deliveries(e xyra.WebhookEndpoint) []xyra.WebhookDelivery {
 type got struct {
 	header http.Header
 	body   []byte
+	path   string
 }
 
 // receiver keeps what it is sent and answers what answer says.
@@ -147,7 +148,7 @@ func newReceiver(t *testing.T, answer func(n int, w http.ResponseWriter, r *http
 			return
 		}
 		rc.mu.Lock()
-		rc.seen = append(rc.seen, got{r.Header, body})
+		rc.seen = append(rc.seen, got{r.Header, body, r.URL.Path})
 		n := len(rc.seen)
 		rc.mu.Unlock()
 		answer(n, w, r)

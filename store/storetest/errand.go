@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -137,11 +138,22 @@ func EachDeath(t *testing.T, target store.Options, few int, f func(t *testing.T,
 	}
 	points := rand.Perm(len(steps))
 	if os.Getenv("XYRA_TEST_LONG") == "" {
+		points = diverse(points, steps)
 		points = points[:min(few, len(points))]
 	}
 	for _, n := range points {
 		t.Run(fmt.Sprintf("dies at %d %s", n+1, steps[n]), die(n+1))
 	}
+}
+
+// diverse keeps the first of the points for each name of a step: most steps are reads, and few are calls.
+func diverse(points []int, steps []string) []int {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(points, func(n int) bool {
+		known := seen[steps[n]]
+		seen[steps[n]] = true
+		return known
+	})
 }
 
 // Envoy is this process, when it was started for an errand.
