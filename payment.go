@@ -84,6 +84,19 @@ func (s Settlement) GiveBack(amount, balance money.Decimal) (applied, credited m
 	return fromCredit.Sub(amount), fromCredit.Neg()
 }
 
+// Restore divides money that comes back after all: it settles what the invoice has lost, and the rest is credit again. So
+// it does not matter in which order money went and came.
+func (i Invoice) Restore(settled, amount money.Decimal, currency money.Currency) (applied, credited money.Decimal) {
+	lost := settled.Neg()
+	if i.Status != InvoiceCancelled && currency == i.Currency {
+		lost = i.Total().Sub(settled)
+	}
+	if lost.Sign() < 0 {
+		lost = money.Decimal{}
+	}
+	return Receive(amount, lost)
+}
+
 func least(d money.Decimal, others ...money.Decimal) money.Decimal {
 	for _, other := range others {
 		if other.Cmp(d) < 0 {

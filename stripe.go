@@ -16,6 +16,10 @@ const (
 // stripeAttemptsMax lets Stripe be away for a day before a job fails for good.
 const stripeAttemptsMax = 30
 
+// StripeEventWaits is how long an event waits for the payment that it is about. Stripe repeats an event for three days and
+// shows it for thirty.
+const StripeEventWaits = 90 * 24 * time.Hour
+
 // StripeJobArgs are the arguments of both kinds.
 type StripeJobArgs struct {
 	Invoice InvoiceID `json:"invoice_id,omitempty"` // of JobStripeCheckout
@@ -75,7 +79,10 @@ type StripeEvent struct {
 	Intent        string         `json:"intent,omitempty"`
 	Charge        string         `json:"charge,omitempty"`
 	Dispute       string         `json:"dispute,omitempty"`
-	Status        string         `json:"status,omitempty"` // payment_status of a session, status of a dispute
+	Refund        string         `json:"refund,omitempty"`
+	Invoice       InvoiceID      `json:"invoice_id,omitempty"` // of a session: what was written on it when it was made here
+	InvoiceNumber string         `json:"invoice_number,omitempty"`
+	Status        string         `json:"status,omitempty"` // payment_status of a session, status of a dispute or refund
 	Amount        *money.Decimal `json:"amount,omitempty"` // of a charge: what has been refunded so far; nil: not sent
 	Currency      money.Currency `json:"currency,omitempty"`
 	AmountUnknown bool           `json:"amount_unknown,omitempty"` // an amount was sent that cannot be understood

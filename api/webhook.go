@@ -73,10 +73,13 @@ func readStripeEvent(kind string, event strictjson.Value) (e xyra.StripeEvent) {
 	switch id := stripeName(object, "id"); {
 	case strings.HasPrefix(kind, "checkout.session."):
 		e.Session, e.Status, amount = id, stripeName(object, "payment_status"), "amount_total"
+		e.Invoice, e.InvoiceNumber = writtenOn(object)
 	case kind == "charge.refunded":
 		e.Charge, amount = id, "amount_refunded"
 	case strings.HasPrefix(kind, "charge.dispute."):
 		e.Dispute, e.Charge, e.Status, amount = id, stripeName(object, "charge"), stripeName(object, "status"), "amount"
+	case strings.HasPrefix(kind, "refund.") || kind == "charge.refund.updated":
+		e.Refund, e.Charge, e.Status, amount = id, stripeName(object, "charge"), stripeName(object, "status"), "amount"
 	}
 	sent, ok := object.Field(amount)
 	if !ok || sent.Kind() == strictjson.Null {
@@ -91,6 +94,16 @@ func readStripeEvent(kind string, event strictjson.Value) (e xyra.StripeEvent) {
 	value := xyra.FromStripeAmount(currency, units)
 	e.Amount, e.Currency = &value, currency
 	return e
+}
+
+// writtenOn is what was written on a session when it was made, if an installation of Xyra made it.
+func writtenOn(session strictjson.Value) (id xyra.InvoiceID, number string) {
+	about, _ := session.Field("metadata")
+	written, err := strconv.ParseInt(stripeName(about, "invoice_id"), 10, 64)
+	if err != nil {
+		return 0, ""
+	}
+	return xyra.InvoiceID(written), stripeName(about, "invoice_number")
 }
 
 // stripeName is a text of an object, "" if there is none or none that Stripe would send.

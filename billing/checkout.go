@@ -71,6 +71,12 @@ func AddCheckout(ctx context.Context, tx *store.Tx, caller xyra.Caller, s xyra.C
 	return tx.UpdateInvoiceCheckout(ctx, i, &s.ID, &s.Link)
 }
 
+// RefuseCheckout notes on the invoice that Stripe will not make a page for it, and why: nothing is tried again until what is
+// due changes or a person asks.
+func RefuseCheckout(tx *store.Tx, caller xyra.Caller, i xyra.Invoice, why string) {
+	audit(tx, caller, "invoice.checkout_refused", i, map[string]string{"reason": why})
+}
+
 // ReceiveStripe does what an event says, once for ever, in whatever order events come. What is not known here has no
 // effect. The texts are what a person should look at.
 func ReceiveStripe(ctx context.Context, tx *store.Tx, caller xyra.Caller, e xyra.StripeEvent) (alarms []string, err error) {
@@ -78,19 +84,46 @@ func ReceiveStripe(ctx context.Context, tx *store.Tx, caller xyra.Caller, e xyra
 	if act == nil {
 		return nil, nil
 	}
-	if e.ID != "" {
-		first, err := tx.InsertStripeEvent(ctx, e.ID, e.Type)
-		if err != nil || !first {
-			return nil, err
-		}
-	}
 	// Of a payment and what is said about it later, the second waits for the first to be written.
 	if e.Intent != "" {
 		if err := tx.LockName(ctx, "stripe payment", e.Intent); err != nil {
 			return nil, err
 		}
 	}
-	return act(ctx, tx, caller, e)
+	if e.Session != "" {
+		known, found, err := knowSession(ctx, tx, caller, e)
+		if err != nil || !known {
+			return nil, err
+		}
+		alarms = found
+	}
+	if e.ID != "" {
+		first, err := tx.InsertStripeEvent(ctx, e.ID, e.Type)
+		if err != nil || !first {
+			return nil, err
+		}
+	}
+	more, err := act(ctx, tx, caller, e)
+	return append(alarms, more...), err
+}
+
+// knowSession tells whether a session is of this installation: an account has other uses too, which leave nothing here.
+// One that names an invoice of ours was made by us and forgotten, by a database that was restored; it is remembered again.
+func knowSession(ctx context.Context, tx *store.Tx, caller xyra.Caller, e xyra.StripeEvent) (known bool, alarms []string, err error) {
+	_, err = tx.CheckoutSession(ctx, e.Session)
+	if !xyra.HasCode(err, xyra.CodeNotFound) {
+		return err == nil, nil, err
+	}
+	i, err := tx.InvoiceLocked(ctx, e.Invoice)
+	if xyra.HasCode(err, xyra.CodeNotFound) || err == nil && (i.Number != e.InvoiceNumber || e.Amount == nil) {
+		return false, nil, nil
+	}
+	if err != nil {
+		return false, nil, err
+	}
+	err = tx.InsertCheckoutSession(ctx, xyra.CheckoutSession{ID: e.Session, Organization: i.Organization, Invoice: i.ID, Status: xyra.CheckoutOpen,
+		Amount: *e.Amount, ExpiresAt: tx.Now})
+	return true, alarm(tx, caller, i, "session "+e.Session+" of this invoice was not known here: was the database restored?"), err
 }
 
 type action func(context.Context, *store.Tx, xyra.Caller, xyra.StripeEvent) ([]string, error)
@@ -107,6 +140,8 @@ func eventAction(e xyra.StripeEvent) action {
 	case e.Intent != "" && e.Charge != "" && e.Type == "charge.refunded":
 		return moneyBack
 	case e.Intent != "" && e.Dispute != "" && strings.HasPrefix(e.Type, "charge.dispute."):
+		return moneyBack
+	case e.Intent != "" && e.Refund != "" && e.Status == "failed": // refund.failed and refund.updated, or charge.refund.updated
 		return moneyBack
 	}
 	return nil
@@ -254,6 +289,10 @@ func moneyBack(ctx context.Context, tx *store.Tx, caller xyra.Caller, e xyra.Str
 	if e.Dispute != "" {
 		return disputed(ctx, tx, caller, i, e)
 	}
+	if e.Refund != "" {
+		// What Stripe says of the charge from now on cannot be told apart from what it said before: a person has to count.
+		return alarm(tx, caller, i, "refund "+e.Refund+" of "+e.Amount.String()+" has failed and the money is back: write it, and further refunds, by hand"), nil
+	}
 	known, err := tx.Refunded(ctx, i.Organization, i.ID, e.Charge)
 	if err != nil {
 		return nil, err
@@ -267,12 +306,13 @@ func moneyBack(ctx context.Context, tx *store.Tx, caller xyra.Caller, e xyra.Str
 	return nil, err
 }
 
-// disputed records that a bank took money back, and that it returned it. An inquiry has taken nothing yet.
+// disputed records that a bank took money back, and that it returned it. An inquiry has taken nothing yet, and a dispute that
+// was prevented takes nothing: the refund that prevented it is told on its own.
 func disputed(ctx context.Context, tx *store.Tx, caller xyra.Caller, i xyra.Invoice, e xyra.StripeEvent) (alarms []string, err error) {
 	returned := e.Type == "charge.dispute.funds_reinstated" || e.Status == "won"
-	taken := returned || e.Type == "charge.dispute.funds_withdrawn" || !strings.HasPrefix(e.Status, "warning_")
+	taken := returned || e.Type == "charge.dispute.funds_withdrawn" || !strings.HasPrefix(e.Status, "warning_") && e.Status != "prevented"
 	if !taken {
-		return alarm(tx, caller, i, "a bank inquires about a payment: dispute "+e.Dispute), nil
+		return alarm(tx, caller, i, "a bank inquires about a payment: dispute "+e.Dispute+" is "+e.Status), nil
 	}
 	dispute, err := tx.StripePayment(ctx, i.Organization, xyra.PaymentDispute, e.Dispute)
 	if xyra.HasCode(err, xyra.CodeNotFound) {
@@ -286,10 +326,21 @@ func disputed(ctx context.Context, tx *store.Tx, caller xyra.Caller, i xyra.Invo
 	if !xyra.HasCode(err, xyra.CodeNotFound) {
 		return alarms, err
 	}
-	dispute.Kind, dispute.At = xyra.PaymentDisputeWon, tx.Now
-	dispute.Applied, dispute.Credited = dispute.Applied.Neg(), dispute.Credited.Neg()
-	_, err = insert(ctx, tx, caller, i, dispute)
-	return alarms, err
+	return alarms, restore(ctx, tx, caller, i, dispute)
+}
+
+// restore writes money that a bank returns, and pays the invoice if that settles it.
+func restore(ctx context.Context, tx *store.Tx, caller xyra.Caller, i xyra.Invoice, p xyra.Payment) error {
+	settled, err := tx.Settlement(ctx, i.Organization, i.ID, p.Currency)
+	if err != nil {
+		return err
+	}
+	p.Kind, p.At = xyra.PaymentDisputeWon, tx.Now
+	p.Applied, p.Credited = i.Restore(settled.Applied, p.Amount, p.Currency)
+	if _, err = insert(ctx, tx, caller, i, p); err == nil {
+		_, err = settle(ctx, tx, caller, i, p, i.Due(settled.Applied.Add(p.Applied)))
+	}
+	return err
 }
 
 // giveBack writes money that went back: out of credit that this invoice's money had become, then out of the invoice.
@@ -305,5 +356,9 @@ func giveBack(ctx context.Context, tx *store.Tx, caller xyra.Caller, i xyra.Invo
 	method := "stripe"
 	p := xyra.Payment{Kind: kind, Source: xyra.PaymentStripe, Currency: currency, Amount: amount, Method: &method, Reference: &reference}
 	p.Applied, p.Credited = settled.GiveBack(amount, balance)
-	return insert(ctx, tx, caller, i, p)
+	p, err = insert(ctx, tx, caller, i, p)
+	if err != nil || i.Final() {
+		return p, err
+	}
+	return p, tx.InsertStripeJob(ctx, xyra.StripeCheckoutJob(i.Organization, i.ID)) // more is due than its page asks for
 }

@@ -53,6 +53,9 @@ func (w Work) cleanUp(ctx context.Context, _ xyra.Job) error {
 			return tx.DeleteJobsFinishedBefore(ctx, now.Add(-jobsKept), rowsAtOnce)
 		}),
 		w.forget(ctx, func(tx *store.Tx) (int64, error) {
+			return tx.DeleteStripeEventsWaitingBefore(ctx, now.Add(-xyra.StripeEventWaits), rowsAtOnce)
+		}),
+		w.forget(ctx, func(tx *store.Tx) (int64, error) {
 			return tx.DeleteWebhookDeliveriesBefore(ctx, now.Add(-xyra.WebhookKept), rowsAtOnce)
 		}),
 		w.forget(ctx, func(tx *store.Tx) (int64, error) {

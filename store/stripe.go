@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"xyra"
 )
@@ -95,6 +96,13 @@ func (tx *Tx) UpdateStripeEventsReleased(ctx context.Context, intent string) ([]
 	}
 	_, err = tx.exec(ctx, "release stripe events", `UPDATE stripe_events SET waiting = NULL WHERE payment_intent = $1 AND waiting IS NOT NULL`, intent)
 	return events, err
+}
+
+// DeleteStripeEventsWaitingBefore forgets events that were received until then and still wait for their payment, most at a
+// time, and returns how many it was: what they are about is nothing of ours.
+func (tx *Tx) DeleteStripeEventsWaitingBefore(ctx context.Context, until time.Time, most int) (int64, error) {
+	return tx.exec(ctx, "forget stripe events", `DELETE FROM stripe_events WHERE id IN (SELECT id FROM stripe_events
+		WHERE waiting IS NOT NULL AND received_at <= $1 LIMIT $2)`, xyra.Micros(until), most)
 }
 
 // OrganizationEver reads one whether it is archived or not, which the second value says.

@@ -164,7 +164,7 @@ func (g *Gateway) create(ctx context.Context, caller xyra.Caller, d due) (string
 	params.IdempotencyKey = key("checkout", int64(d.invoice.ID), d.invoice.CreatedAt, params, len(d.sessions))
 	made, err := g.client.V1CheckoutSessions.Create(ctx, params)
 	if err != nil {
-		return "", judged(err, "create a checkout session of invoice %d", d.invoice.ID)
+		return "", g.refused(ctx, caller, d.invoice, judged(err, "create a checkout session of invoice %d", d.invoice.ID))
 	}
 	session := xyra.CheckoutSession{ID: made.ID, Organization: d.invoice.Organization, Invoice: d.invoice.ID, Status: xyra.CheckoutOpen,
 		Amount: d.charge, Link: made.URL, ExpiresAt: time.Unix(made.ExpiresAt, 0)}
@@ -173,6 +173,27 @@ func (g *Gateway) create(ctx context.Context, caller xyra.Caller, d due) (string
 		return "", fmt.Errorf("note checkout session %s: %w", made.ID, err)
 	}
 	return made.ID, nil
+}
+
+// refused has it noted on the invoice when Stripe will not make a page for it, now or later.
+func (g *Gateway) refused(ctx context.Context, caller xyra.Caller, i xyra.Invoice, cause error) error {
+	var wish *xyra.JobError
+	refusal := (*stripego.Error)(nil)
+	if !errors.As(cause, &wish) || !wish.Final || !errors.As(cause, &refusal) {
+		return cause
+	}
+	why := refusal.Msg
+	if refusal.Code != "" {
+		why += " (" + string(refusal.Code) + ")"
+	}
+	err := g.db.Tx(ctx, func(tx *store.Tx) error {
+		billing.RefuseCheckout(tx, caller, i, why)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note that %w: %w", refusal, err)
+	}
+	return cause
 }
 
 func (g *Gateway) params(d due, customer string) (*stripego.CheckoutSessionCreateParams, error) {
