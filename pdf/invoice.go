@@ -227,12 +227,8 @@ func (p printed) totals() {
 		p.textRight(right-2, p.y, p.fitted(t, value, right-2-from-p.fonts.width(name, t)-3), value)
 		p.y += t.lineHeight() + 1.2
 	}
-	rows := 4.0
-	if !p.Credits().IsZero() {
-		rows += 2
-	}
-	p.y += 3
-	p.room(rows*5.5 + 14) // the whole block on one page
+	p.y += totalsGap
+	p.room(p.totalsHeight()) // the whole block on one page
 	if !p.Credits().IsZero() {
 		sum("Charges", p.amount(p.Charges()), faceText)
 		sum("Credits and discounts", p.amount(p.Credits()), faceText)
@@ -246,6 +242,18 @@ func (p printed) totals() {
 	p.y += 1
 	sum("Amount due", p.amount(p.Due()), faceTotal)
 	p.y += 4
+}
+
+// totalsGap is between the table and the totals.
+const totalsGap = 3.0
+
+// totalsHeight is a little more than what the totals take.
+func (p printed) totalsHeight() float64 {
+	rows := 4.0
+	if !p.Credits().IsZero() {
+		rows += 2
+	}
+	return rows*5.5 + 14
 }
 
 // payment draws where to pay: the link as text, and as a QR code when a telephone can read it.

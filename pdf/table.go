@@ -66,11 +66,12 @@ func (p printed) table() {
 	p.rule(left, right, p.y, 0.3, inkFaint)
 }
 
-// fittingLines is how many lines of a description have room, with a carried sum below unless it is the last row.
+// fittingLines is how many lines of a description have room, with a carried sum below, or with the totals below the last
+// row: they never stand on a page alone.
 func (p printed) fittingLines(last bool) int {
-	free := bodyBottom - p.y - 2*rowPad
-	if !last {
-		free -= carriedHeight
+	free := bodyBottom - p.y - 2*rowPad - carriedHeight
+	if last {
+		free += carriedHeight - totalsGap - p.totalsHeight()
 	}
 	return int(free / faceText.lineHeight())
 }
