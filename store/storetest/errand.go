@@ -3,15 +3,18 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +45,44 @@ type Process struct {
 	cmd    *exec.Cmd
 	out    bytes.Buffer
 	report string
+	server string // PostgreSQL: the address, and the name under which the process is known there
+	known  string
 }
+
+// awaitServer returns when PostgreSQL has noticed that the process is gone and has ended what it was doing for it: until then
+// the dead hold locks, and a COMMIT may be on its way.
+func (p *Process) awaitServer() {
+	p.t.Helper()
+	if p.server == "" {
+		return
+	}
+	server, err := sql.Open("pgx", p.server)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer server.Close()
+	for present := true; present; {
+		row := server.QueryRowContext(p.t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database())", p.known)
+		if err := row.Scan(&present); err != nil {
+			p.t.Fatalf("await the end of the dead's connections: %v", err)
+		}
+	}
+}
+
+// withName is a PostgreSQL address whose connections bear a name.
+func withName(address, name string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	parameters := u.Query()
+	parameters.Set("application_name", name)
+	u.RawQuery = parameters.Encode()
+	return u.String()
+}
+
+// errands counts what this process has sent.
+var errands atomic.Int64
 
 // Fate is how a process ended: killed or at its end, with the steps that it made and the lines that it said.
 type Fate struct {
@@ -67,8 +107,12 @@ func Send(t testing.TB, e Errand) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{t: t, report: filepath.Join(t.TempDir(), "report")}
+	p := &Process{t: t, report: filepath.Join(t.TempDir(), "report"), server: e.URL}
 	e.ReportPath = p.report
+	if e.URL != "" {
+		p.known = fmt.Sprintf("xyra_errand_%d", errands.Add(1))
+		e.URL = withName(e.URL, p.known)
+	}
 	orders, err := json.Marshal(e)
 	if err != nil {
 		t.Fatalf("write the errand: %v", err)
@@ -95,7 +139,7 @@ func Send(t testing.TB, e Errand) *Process {
 // Kill ends the process as a power cut would. One that has ended is left alone.
 func (p *Process) Kill() { p.cmd.Process.Kill() } //nolint:errcheck // it may have ended
 
-// Wait returns how the process ended. A process that failed by itself fails the test.
+// Wait returns how the process ended, once the database knows of its end too. A process that failed by itself fails the test.
 func (p *Process) Wait() (f Fate) {
 	p.t.Helper()
 	err := p.cmd.Wait()
@@ -103,6 +147,7 @@ func (p *Process) Wait() (f Fate) {
 	if err != nil && !f.Killed {
 		p.t.Fatalf("on its errand: %v\n%s", err, p.out.String())
 	}
+	p.awaitServer()
 	report, err := os.ReadFile(p.report)
 	if err != nil && !os.IsNotExist(err) {
 		p.t.Fatal(err)
