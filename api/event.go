@@ -15,9 +15,9 @@ import (
 
 func (s *Server) eventRoutes() []*route {
 	return []*route{
-		{method: http.MethodPost, path: "/agents/{agent_id}/activities", summary: "Record an activity", tag: "events", rights: anyCaller, recording: true, operation: endpoint(s.recordActivity)},
-		{method: http.MethodPost, path: "/agents/{agent_id}/costs", summary: "Record a cost", tag: "events", rights: anyCaller, recording: true, operation: endpoint(s.recordCost)},
-		{method: http.MethodPost, path: "/agents/{agent_id}/outcomes", summary: "Record an outcome", tag: "events", rights: anyCaller, recording: true, operation: endpoint(s.recordOutcome)},
+		{method: http.MethodPost, path: "/agents/{agent_id}/activities", summary: "Record an activity", tag: "events", rights: anyCaller, operation: endpoint(s.recordActivity)},
+		{method: http.MethodPost, path: "/agents/{agent_id}/costs", summary: "Record a cost", tag: "events", rights: anyCaller, operation: endpoint(s.recordCost)},
+		{method: http.MethodPost, path: "/agents/{agent_id}/outcomes", summary: "Record an outcome", tag: "events", rights: anyCaller, operation: endpoint(s.recordOutcome)},
 	}
 }
 

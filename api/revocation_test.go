@@ -39,48 +39,94 @@ var revocations = []revocation{
 	{"release", "PUT", "/organizations/{org}", `{"status":"active"}`, ok, ok, ok, ok},
 }
 
-// Whatever takes rights away on one replica has taken them away from the next request on any other, though that one has
-// just served the caller; what it refuses it does not record.
+// credentials are those that are tried after each revocation: the person's token, his key and another one of his, and, to see
+// that nobody else is met, a colleague's token and the superuser's.
+var credentials = []string{"token", "key", "spare", "colleague", "root"}
+
+// wants is what a credential is answered, when reading and when recording.
+func (r revocation) wants(credential string) (reads, writes string) {
+	switch credential {
+	case "token":
+		return r.tokenReads, r.tokenWrites
+	case "spare":
+		if strings.Contains(r.path, "{apikey}") {
+			return ok, ok
+		}
+		fallthrough
+	case "key":
+		return r.keyReads, r.keyWrites
+	case "colleague":
+		if r.what == "suspension" {
+			return ok, held
+		}
+	}
+	return ok, ok
+}
+
+// Whatever takes rights away on one replica has taken them away from the next request on any, though that one has just
+// served the caller; what it refuses it does not record, and it says so before anything else is wrong with the request,
+// and instead of an answer that was kept.
 func TestRevocation_ActsAtOnceOnEveryReplica(t *testing.T) {
 	storetest.EachTarget(t, func(t *testing.T, target store.Options) {
 		st := newStage(t, target, Options{})
 		target.Now = time.Now
-		first, second := st.s, newServer(t, storetest.Open(t, target), Options{})
+		replicas := []*Server{st.s, newServer(t, storetest.Open(t, target), Options{}), newServer(t, storetest.Open(t, target), Options{})}
 		for _, r := range revocations {
 			u := st.user(st.own["org"], xyra.RoleUser)
-			st.tokens["token"] = st.token(u)
+			st.tokens["token"], st.tokens["colleague"] = st.token(u), st.token(st.user(st.own["org"], xyra.RoleUser))
 			h := home{"user": id(u.ID), "otherorg": st.other["org"]}
 			h["apikey"], st.tokens["key"] = st.key(u, nil)
-			record, batch := st.fill(st.own, "/agents/{agent}/activities"), st.fill(st.own, `{"events":[{"kind":"activity","agent_id":{agent},"activity_type":"call"}]}`)
-			st.s = second
-			if r.what != "release" { // then they are still held
-				for _, caller := range []string{"token", "key"} {
-					st.must(http.MethodGet, st.fill(st.own, "/agents/{agent}"), caller, "")
-					st.must(http.MethodPost, record, caller, `{"activity_type":"call"}`)
+			_, st.tokens["spare"] = st.key(u, nil)
+			for _, credential := range credentials {
+				for n := range replicas {
+					if st.s = replicas[n]; r.what != "release" { // then they are still held
+						st.must(http.MethodGet, st.fill(st.own, "/agents/{agent}"), credential, "")
+						st.recordAs(credential, r.what)
+					}
 				}
 			}
-			st.s = first
+			st.s = replicas[0]
 			if w := st.send(r.method, st.fill(st.own, st.fill(h, r.path)), "root", st.fill(st.own, st.fill(h, r.body))); w.Code != http.StatusOK {
 				t.Fatalf("%s: %d %s", r.what, w.Code, w.Body)
 			}
-			st.s = second
-			before := st.fingerprint()
-			recorded := false
-			for caller, wants := range map[string][2]string{"token": {r.tokenReads, r.tokenWrites}, "key": {r.keyReads, r.keyWrites}} {
-				st.compare(st.send(http.MethodPost, record, caller, `{"activity_type":"call"}`), wants[1], "recording after "+r.what+" with a "+caller)
-				st.compare(st.send(http.MethodGet, st.fill(st.own, "/agents/{agent}"), caller, ""), wants[0], "reading after "+r.what+" with a "+caller)
-				w := st.send(http.MethodPost, "/events", caller, batch)
-				if isRefused := wants[1] != ok; wants[1] != noAgent && isRefused == (w.Code == http.StatusOK) || isRefused && strings.Contains(w.Body.String(), `"accepted":1`) {
-					t.Errorf("a batch after %s with a %s: %d %s", r.what, caller, w.Code, w.Body)
+			for n := range replicas {
+				st.s = replicas[n]
+				for _, credential := range credentials {
+					st.afterwards(r, credential)
 				}
-				recorded = recorded || wants[1] == ok
 			}
-			if !recorded {
-				st.unchanged(before, r.what)
-			}
-			st.s = first
+			st.s = replicas[0]
 		}
 	})
+}
+
+// recordAs records an activity under a header key that belongs to what is about to happen.
+func (st *stage) recordAs(credential, what string) *httptest.ResponseRecorder {
+	return st.send(http.MethodPost, st.fill(st.own, "/agents/{agent}/activities"), credential, `{"activity_type":"call"}`,
+		"Idempotency-Key", strings.ReplaceAll(what, " ", "-"))
+}
+
+// afterwards compares what a credential still gets on the present replica.
+func (st *stage) afterwards(r revocation, credential string) {
+	st.t.Helper()
+	what := " after " + r.what + " with the " + credential
+	reads, writes := r.wants(credential)
+	record, batch := st.fill(st.own, "/agents/{agent}/activities"), st.fill(st.own, `{"events":[{"kind":"activity","agent_id":{agent},"activity_type":"call"}]}`)
+	before := st.fingerprint()
+	isRefused := writes != ok && writes != noAgent
+	if isRefused {
+		st.compare(st.send(http.MethodPost, record, credential, `{}`), writes, "recording nonsense"+what)
+		st.compare(st.recordAs(credential, r.what), writes, "asking again"+what)
+	}
+	st.compare(st.send(http.MethodPost, record, credential, `{"activity_type":"call"}`), writes, "recording"+what)
+	st.compare(st.send(http.MethodGet, st.fill(st.own, "/agents/{agent}"), credential, ""), reads, "reading"+what)
+	w := st.send(http.MethodPost, "/events", credential, batch)
+	if isRefused == (w.Code == http.StatusOK) || writes != ok && strings.Contains(w.Body.String(), `"accepted":1`) {
+		st.t.Errorf("a batch%s: %d %s", what, w.Code, w.Body)
+	}
+	if writes != ok {
+		st.unchanged(before, r.what)
+	}
 }
 
 // Many clients at once, who change the same objects while others record and bill, meet refusals but no fault, on one

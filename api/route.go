@@ -17,7 +17,6 @@ type route struct {
 	handler      http.Handler // instead of operation: pages and probes
 	outside      bool         // path is not below the prefix
 	read         bool         // a POST that changes nothing: allowed while suspended
-	recording    bool         // everything it writes goes through the recorder
 	undocumented bool
 }
 

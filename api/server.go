@@ -184,11 +184,7 @@ func (s *Server) admit(c *call) (err error) {
 	if c.route.rights.public {
 		return nil
 	}
-	identify := s.gate.Caller
-	if c.route.recording {
-		identify = s.gate.CallerRecent // the recorder asks again
-	}
-	if c.caller, err = identify(c.context(), c.request.Header.Get("Authorization")); err != nil {
+	if c.caller, err = s.gate.Caller(c.context(), c.request.Header.Get("Authorization")); err != nil {
 		return err
 	}
 	c.caller.Request = requestID(c.context())
