@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -148,9 +147,7 @@ func (l *ledger) send(ctx context.Context, client *demoClient, numbers []int) ([
 	}
 	ids := make([]int64, len(numbers))
 	for i, result := range answer.Results {
-		if ids[i] = result.ID; result.Code == 503 {
-			return nil, errors.New("item answers 503") // nothing of the request was kept
-		}
+		ids[i] = result.ID
 	}
 	if answer.Rejected > 0 || len(answer.Results) != len(numbers) {
 		return nil, fmt.Errorf("batch answers 400: %+v", answer)

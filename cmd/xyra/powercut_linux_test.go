@@ -45,17 +45,16 @@ func mustStand(t *testing.T, p *platter, l *ledger, env []string, after int, see
 // The power goes at any moment: what was synced is on the disk, of the rest any sectors. Each acknowledged event is there.
 func TestPowerCut_KeepsEveryAcknowledgedEvent(t *testing.T) {
 	s, _, p, l, env := trappedServer(t)
-	stop := l.write(t.Context())
 	for range rounds(2, 10) {
-		l.more(400)
+		before := p.now()
+		stop := l.write(t.Context())
+		l.more(300)
+		stop()
 		for range rounds(2, 3) {
-			before := p.now()
-			l.more(40)
 			mustStand(t, p, l, env, before+rand.IntN(p.now()-before), rand.Uint64())
 		}
 		p.settle()
 	}
-	stop()
 	s.kill()
 	mustVerify(t, env)
 	told, stored := l.mustHold(env, p.now())
@@ -87,10 +86,10 @@ func diskBreaks() []diskBreak {
 func TestDiskFault_NothingIsAcknowledgedAndAllHeals(t *testing.T) {
 	s, trap, p, l, env := trappedServer(t)
 	l.padding = strings.Repeat("padding ", 1000)
-	stop := l.write(t.Context())
 	faults := diskBreaks()
 	for round := range rounds(4, 40) {
 		fault := faults[round%len(faults)]
+		stop := l.write(t.Context())
 		l.more(20)
 		var hits atomic.Int64
 		trap.failing(func(c diskCall) syscall.Errno {
@@ -118,10 +117,11 @@ func TestDiskFault_NothingIsAcknowledgedAndAllHeals(t *testing.T) {
 		back := s.until(http.StatusOK, recoverMax, http.MethodPost, "/api/v1"+eventPath(l.agents, 0), l.key, `{"activity_type":"generated_token"}`)
 		t.Logf("%s: %d calls failed, back in %s", fault, hits.Load(), back)
 		l.more(20)
-		mustStand(t, p, l, env, p.now(), rand.Uint64())
+		after := p.now()
+		stop()
+		mustStand(t, p, l, env, after, rand.Uint64())
 		p.settle()
 	}
-	stop()
 	s.kill()
 	mustVerify(t, env)
 	told, stored := l.mustHold(env, p.now())

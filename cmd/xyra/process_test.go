@@ -48,7 +48,9 @@ func command(t testing.TB, env []string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(untilDone(t), path, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rounds(1, 60))*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.WaitDelay = time.Second
 	cmd.Dir = t.TempDir()
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + cmd.Dir, "XYRA_ADDR=127.0.0.1:0"}, env...)
