@@ -107,13 +107,13 @@ func (j Job) Interrupted(now time.Time) Job {
 	return j
 }
 
-// Retried is the job due at once with a full count of attempts. A running or done job is a conflict.
+// Retried is the job due at once with a full count of attempts, or what it had left if that is more. A running or done job is a conflict.
 func (j Job) Retried(now time.Time) (Job, error) {
 	if j.State == JobRunning || j.State == JobDone {
 		return j, Conflict("Job is %s", j.State)
 	}
 	j.State, j.RunAt, j.FinishedAt = JobWaiting, now, nil
-	j.AttemptsMax = j.Attempt + JobAttemptsMax
+	j.AttemptsMax = max(j.AttemptsMax, j.Attempt+JobAttemptsMax)
 	return j, nil
 }
 

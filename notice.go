@@ -23,13 +23,14 @@ const (
 	NoticeUsageRecorded     NoticeType = "usage.recorded"
 	NoticeUsageThreshold    NoticeType = "usage.threshold"
 	NoticeAPIKeyCreated     NoticeType = "api_key.created"
+	NoticeEndpointDisabled  NoticeType = "webhook_endpoint.disabled"
 	NoticeTest              NoticeType = "webhook.test"
 )
 
 // NoticeTypes lists the types that an endpoint may subscribe to.
 func NoticeTypes() []NoticeType {
 	return []NoticeType{NoticeInvoiceCreated, NoticeInvoiceFinalized, NoticeInvoicePaid, NoticeInvoiceOverdue, NoticeInvoiceCancelled,
-		NoticeCreditNoteCreated, NoticeUsageRecorded, NoticeUsageThreshold, NoticeAPIKeyCreated}
+		NoticeCreditNoteCreated, NoticeUsageRecorded, NoticeUsageThreshold, NoticeAPIKeyCreated, NoticeEndpointDisabled}
 }
 
 // Notice says that something happened to an organization. What it says is fixed when it is made.

@@ -46,6 +46,7 @@ const (
 	WebhookOverlap       = 24 * time.Hour // how long a replaced secret signs
 	WebhookKept          = 30 * 24 * time.Hour
 	webhookTriedFor      = 3 * 24 * time.Hour
+	webhookFailingFor    = 5 * 24 * time.Hour // until an endpoint is made inactive
 )
 
 // WebhookDeliveryState is where a delivery stands.
@@ -56,7 +57,7 @@ const (
 	WebhookPending   WebhookDeliveryState = "pending"
 	WebhookDelivered WebhookDeliveryState = "delivered"
 	WebhookFailed    WebhookDeliveryState = "failed"
-	WebhookDiscarded WebhookDeliveryState = "discarded" // the endpoint was deleted, disabled or gone
+	WebhookDiscarded WebhookDeliveryState = "discarded" // the endpoint was deleted, disabled or gone, or a person gave it up
 )
 
 // WebhookDelivery is one notice on its way to one endpoint.
@@ -81,11 +82,12 @@ type WebhookDelivery struct {
 type WebhookAttempt struct {
 	Status int // 0: no answer
 	Fault  string
-	Gone   bool // the receiver wants nothing more, ever
+	Gone   bool          // the receiver wants nothing more, ever
+	Wait   time.Duration // what the receiver asks for before the next attempt; 0: nothing
 }
 
 // Attempted decides what becomes of a pending delivery: done, given up three days after it was made, or due again after
-// pause.
+// pause, or after what the receiver asks for if that is longer.
 func (d WebhookDelivery) Attempted(a WebhookAttempt, now time.Time, pause time.Duration) WebhookDelivery {
 	d.Attempts++
 	d.LastStatus, d.LastError, d.NextAttempt = nil, nil, nil
@@ -97,7 +99,7 @@ func (d WebhookDelivery) Attempted(a WebhookAttempt, now time.Time, pause time.D
 		return d
 	}
 	d.LastError = &a.Fault
-	next := now.Add(pause)
+	next := now.Add(max(pause, a.Wait))
 	switch {
 	case a.Gone:
 		d.State, d.FinishedAt = WebhookDiscarded, &now
@@ -109,7 +111,22 @@ func (d WebhookDelivery) Attempted(a WebhookAttempt, now time.Time, pause time.D
 	return d
 }
 
-// Discarded is the delivery given up because its endpoint takes nothing more.
+// Fails tells whether an endpoint has failed for so long that it is made inactive: since the oldest delivery was made that
+// was given up after the latest one had arrived. What happened before somebody last changed the endpoint does not count.
+func (e WebhookEndpoint) Fails(since *time.Time, now time.Time) bool {
+	return e.IsActive && since != nil && now.Sub(*since) >= webhookFailingFor
+}
+
+// DisabledNotice says that the endpoint was made inactive by itself, to the organization's other ones.
+func (e WebhookEndpoint) DisabledNotice(reason string) Notice {
+	return NewNotice(NoticeEndpointDisabled, e.Organization, struct {
+		Organization OrganizationID    `json:"organization_id"`
+		Endpoint     WebhookEndpointID `json:"endpoint_id"`
+		Reason       string            `json:"reason"`
+	}{e.Organization, e.ID, reason})
+}
+
+// Discarded is the delivery given up because its endpoint takes nothing more, or a person says so.
 func (d WebhookDelivery) Discarded(reason string, now time.Time) WebhookDelivery {
 	d.State, d.LastError, d.NextAttempt, d.FinishedAt = WebhookDiscarded, &reason, nil, &now
 	return d

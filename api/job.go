@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"xyra"
+	"xyra/notice"
 	"xyra/store"
 )
 
@@ -100,6 +101,9 @@ func changeJob(c *call, id xyra.JobID, action string, decide func(xyra.Job, time
 			return jobOut{}, err
 		}
 		if err := tx.UpdateJob(ctx, j); err != nil {
+			return jobOut{}, err
+		}
+		if err := notice.FollowJob(ctx, tx, j); err != nil {
 			return jobOut{}, err
 		}
 		detail, err := json.Marshal(map[string]string{"kind": j.Kind, "from": string(before.State), "to": string(j.State)})

@@ -12,12 +12,13 @@ import (
 
 // The kinds of the installation's own work.
 const (
-	KindInvoiceRun = "invoice_run"      // hourly: finds what is due and adds a job for each invoice
-	KindInvoice    = "invoice"          // one invoice of one organization, month and currency
-	KindOverdue    = "invoice_overdue"  // hourly: marks invoices that were not paid in time
-	KindCleanUp    = "clean_up"         // hourly: forgets what has served its time
-	KindSummaries  = "usage_summaries"  // hourly: tells endpoints what was recorded
-	KindThresholds = "usage_thresholds" // each five minutes: tells endpoints which charges have been reached
+	KindInvoiceRun = "invoice_run"       // hourly: finds what is due and adds a job for each invoice
+	KindInvoice    = "invoice"           // one invoice of one organization, month and currency
+	KindOverdue    = "invoice_overdue"   // hourly: marks invoices that were not paid in time
+	KindCleanUp    = "clean_up"          // hourly: forgets what has served its time
+	KindSummaries  = "usage_summaries"   // hourly: tells endpoints what was recorded
+	KindThresholds = "usage_thresholds"  // each five minutes: tells endpoints which charges have been reached
+	KindEndpoints  = "webhook_endpoints" // hourly: makes endpoints inactive of which nothing has arrived for days
 )
 
 // Work is what keeps an installation going without anybody asking.
@@ -38,6 +39,7 @@ func (w Work) Kinds(db *store.DB) map[string]Kind {
 	}
 	kinds[KindSummaries] = Kind{Handle: w.eachListener(notice.SummarizeUsage), Workers: 1, Every: time.Hour, Timeout: 30 * time.Minute}
 	kinds[KindThresholds] = Kind{Handle: w.eachListener(notice.WatchThresholds), Workers: 1, Every: 5 * time.Minute, Timeout: 30 * time.Minute}
+	kinds[KindEndpoints] = Kind{Handle: w.eachListener(notice.DisableFailing), Workers: 1, Every: time.Hour, Timeout: 30 * time.Minute}
 	if w.AutoInvoice {
 		kinds[KindInvoiceRun] = Kind{Handle: w.planInvoices, Workers: 1, Every: time.Hour, Timeout: 30 * time.Minute}
 		kinds[KindInvoice] = Kind{Handle: w.generateInvoice, Workers: 1} // so that earlier months mostly get earlier numbers

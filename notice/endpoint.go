@@ -181,7 +181,7 @@ func DeleteEndpoint(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xy
 	return tx.DeleteWebhookEndpoint(ctx, e.Organization, id)
 }
 
-// DisableEndpoint makes an endpoint inactive because its receiver has said that it is gone.
+// DisableEndpoint makes an endpoint inactive by itself, and tells the organization's other ones.
 func DisableEndpoint(ctx context.Context, tx *store.Tx, caller xyra.Caller, e xyra.WebhookEndpoint, reason string) error {
 	e, err := tx.WebhookEndpointLocked(ctx, e.Organization, e.ID)
 	if xyra.HasCode(err, xyra.CodeNotFound) {
@@ -192,7 +192,32 @@ func DisableEndpoint(ctx context.Context, tx *store.Tx, caller xyra.Caller, e xy
 	}
 	e.IsActive, e.DisabledReason = false, &reason
 	audit(tx, caller, "webhook_endpoint.disable", e)
+	tx.Announce(e.DisabledNotice(reason))
 	return tx.UpdateWebhookEndpoint(ctx, e)
+}
+
+// DisableFailing makes those endpoints of an organization inactive of which nothing has arrived for days.
+func DisableFailing(ctx context.Context, db *store.DB, id xyra.OrganizationID) error {
+	endpoints, err := db.WebhookEndpoints(ctx, id, 0, xyra.WebhookEndpointsMax)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		since, err := db.WebhookFailingSince(ctx, id, e.ID, e.UpdatedAt)
+		if err != nil {
+			return fmt.Errorf("look how long endpoint %d has failed: %w", e.ID, err)
+		}
+		if !e.Fails(since, db.Now()) {
+			continue
+		}
+		err = db.Tx(ctx, func(tx *store.Tx) error {
+			return DisableEndpoint(ctx, tx, xyra.Caller{}, e, "nothing has arrived since "+xyra.FormatTime(*since))
+		})
+		if err != nil {
+			return fmt.Errorf("disable endpoint %d: %w", e.ID, err)
+		}
+	}
+	return nil
 }
 
 // TestEndpoint sends a notice of the type webhook.test, whatever the endpoint subscribes to.
@@ -219,6 +244,28 @@ func ReplayDelivery(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xy
 	audit(tx, caller, "webhook_endpoint.replay", e)
 	again := xyra.WebhookDelivery{Organization: e.Organization, Endpoint: e.ID, Message: d.Message, Type: d.Type, Payload: d.Payload, ReplayOf: d.ID}
 	return tx.InsertWebhookDelivery(ctx, again, true)
+}
+
+// FollowJob lets a delivery end with its job, when a person has given the job up. Of a delivery that has ended no job is run
+// again: it is replayed.
+func FollowJob(ctx context.Context, tx *store.Tx, j xyra.Job) error {
+	var args xyra.WebhookJobArgs
+	if j.Kind != xyra.JobWebhook || json.Unmarshal(j.Args, &args) != nil {
+		return nil
+	}
+	d, err := tx.WebhookDeliveryLocked(ctx, j.Organization, args.Endpoint, args.Delivery)
+	switch {
+	case xyra.HasCode(err, xyra.CodeNotFound):
+		return nil
+	case err != nil:
+		return err
+	case j.State == xyra.JobDiscarded && d.State == xyra.WebhookPending:
+		_, err = tx.UpdateWebhookDelivery(ctx, d.Discarded("its job was discarded", tx.Now), d.Attempts)
+		return err
+	case j.State == xyra.JobWaiting && d.State != xyra.WebhookPending:
+		return xyra.Conflict("The delivery of the job is %s: replay it", d.State)
+	}
+	return nil
 }
 
 func active(ctx context.Context, tx *store.Tx, caller xyra.Caller, id xyra.WebhookEndpointID) (xyra.WebhookEndpoint, error) {

@@ -364,3 +364,79 @@ func TestWatchThresholds_TellOncePerPeriod(t *testing.T) {
 		want(t, w.told(none))
 	})
 }
+
+// end ends the latest delivery of an endpoint.
+func (w *world) end(e xyra.WebhookEndpoint, state xyra.WebhookDeliveryState) {
+	w.t.Helper()
+	list, err := w.db.WebhookDeliveries(w.t.Context(), e.Organization, e.ID, 0, 1)
+	if err != nil || len(list) != 1 {
+		w.t.Fatalf("%+v, %v", list, err)
+	}
+	w.tx(func(ctx context.Context, tx *store.Tx) error {
+		d := list[0]
+		d.State, d.FinishedAt, d.NextAttempt = state, &tx.Now, nil
+		_, err := tx.UpdateWebhookDelivery(ctx, d, 0)
+		return err
+	})
+}
+
+// An endpoint that takes nothing for five days is made inactive, and the others are told; what arrives, and whoever changes
+// it, gives it a new beginning.
+func TestDisableFailing_AfterFiveDaysWithoutAnArrival(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db)
+		paid := []xyra.NoticeType{xyra.NoticeInvoicePaid}
+		dead, live := w.mustCreate(xyra.WebhookEndpoint{Organization: w.org, Types: paid}), w.mustCreate(xyra.WebhookEndpoint{Organization: w.org, Types: paid})
+		watcher := w.mustCreate(xyra.WebhookEndpoint{Organization: w.org, Types: []xyra.NoticeType{xyra.NoticeEndpointDisabled}})
+		announce := func(deadState, liveState xyra.WebhookDeliveryState) {
+			t.Helper()
+			clock.Advance(time.Hour)
+			w.tx(func(_ context.Context, tx *store.Tx) error {
+				tx.Announce(xyra.NewNotice(xyra.NoticeInvoicePaid, w.org, map[string]int{"id": 1}))
+				return nil
+			})
+			w.end(live, liveState)
+			w.end(dead, deadState)
+		}
+		active := func(e xyra.WebhookEndpoint) (on bool, reason string) {
+			t.Helper()
+			if err := notice.DisableFailing(t.Context(), db, w.org); err != nil {
+				t.Fatal(err)
+			}
+			now, err := db.WebhookEndpoint(t.Context(), w.org, e.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if now.DisabledReason != nil {
+				reason = *now.DisabledReason
+			}
+			return now.IsActive, reason
+		}
+		announce(xyra.WebhookFailed, xyra.WebhookFailed)
+		clock.Advance(24 * time.Hour)
+		announce(xyra.WebhookDelivered, xyra.WebhookFailed)
+		clock.Advance(24 * time.Hour)
+		announce(xyra.WebhookFailed, xyra.WebhookDelivered)
+		first := clock.Now()
+		clock.Set(first.Add(5*24*time.Hour - time.Second))
+		if on, reason := active(dead); !on {
+			t.Errorf("disabled a second early: %s", reason)
+		}
+		clock.Set(first.Add(5 * 24 * time.Hour))
+		if on, reason := active(dead); on || reason != "nothing has arrived since "+xyra.FormatTime(first) {
+			t.Errorf("active %t, %q", on, reason)
+		}
+		if on, reason := active(live); !on {
+			t.Errorf("the live one was disabled: %s", reason)
+		}
+		want(t, w.told(watcher), fmt.Sprintf(`webhook_endpoint.disabled {"organization_id":%d,"endpoint_id":%d,"reason":"nothing has arrived since %s"}`, w.org, dead.ID, xyra.FormatTime(first)))
+		yes := true
+		w.tx(func(ctx context.Context, tx *store.Tx) error {
+			_, err := w.desk.UpdateEndpoint(ctx, tx, root, dead.ID, notice.EndpointChange{IsActive: &yes})
+			return err
+		})
+		if on, reason := active(dead); !on || reason != "" {
+			t.Errorf("back in use: %t, %q", on, reason)
+		}
+	})
+}

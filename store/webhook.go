@@ -144,6 +144,26 @@ func (r Reader) WebhookDeliveries(ctx context.Context, organization xyra.Organiz
 		WHERE organization_id = $1 AND endpoint_id = $2 ORDER BY id DESC LIMIT $3 OFFSET $4`, organization, endpoint, limit, skip)
 }
 
+// WebhookFailingSince is when the oldest delivery of an endpoint was made that was given up after from, with none that has
+// arrived since; nil if there is no such one.
+func (r Reader) WebhookFailingSince(ctx context.Context, organization xyra.OrganizationID, endpoint xyra.WebhookEndpointID, from time.Time) (*time.Time, error) {
+	scan := func(r row) (t time.Time, err error) { return t, r.Scan(instant{&t}) }
+	arrived, err := collect(ctx, r, "webhook arrived", scan, `SELECT finished_at FROM webhook_deliveries
+		WHERE organization_id = $1 AND endpoint_id = $2 AND state = 'delivered' ORDER BY id DESC LIMIT 1`, organization, endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if len(arrived) > 0 && arrived[0].After(from) {
+		from = arrived[0]
+	}
+	failed, err := collect(ctx, r, "webhook failed", scan, `SELECT created_at FROM webhook_deliveries
+		WHERE organization_id = $1 AND endpoint_id = $2 AND state = 'failed' AND created_at >= $3 ORDER BY id LIMIT 1`, organization, endpoint, xyra.Micros(from))
+	if err != nil || len(failed) == 0 {
+		return nil, err
+	}
+	return &failed[0], nil
+}
+
 // UpdateWebhookDelivery writes what an attempt has changed. It is false, and nothing is written, when another attempt has
 // been written since d was read, or d has ended.
 func (tx *Tx) UpdateWebhookDelivery(ctx context.Context, d xyra.WebhookDelivery, attemptsBefore int) (bool, error) {

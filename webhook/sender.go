@@ -165,11 +165,23 @@ func (s *Sender) attempt(ctx context.Context, e xyra.WebhookEndpoint, d xyra.Web
 	if result.Status >= 200 && result.Status < 300 {
 		return result, nil
 	}
+	result.Wait = retryAfter(answer.Header.Get("Retry-After"), now)
 	result.Fault, result.Gone = "answered "+strconv.Itoa(result.Status), result.Status == http.StatusGone
 	if result.Status >= 300 && result.Status < 400 {
 		result.Fault += ": redirects are not followed"
 	}
 	return result, errors.New(result.Fault)
+}
+
+// retryAfter reads the header: seconds or a moment. It is as long as the longest pause at most.
+func retryAfter(header string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, pauseMost)
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return max(0, min(at.Sub(now), pauseMost))
+	}
+	return 0
 }
 
 // fault words why there was no answer.
