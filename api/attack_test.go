@@ -95,7 +95,7 @@ func (a *attackScene) invoices() (ids []int64) {
 	}
 	organization := a.post("POST", "/organizations", fact{"name": a.unique("organization"), "billing_email": email, "settings": fact{"currency": "USD", "billing": billingSettings}})
 	model := a.post("POST", "/billing-models", fact{"name": "Plan", "model_type": "hybrid", "organization_id": organization, "hybrid_base_fee": 5,
-		"hybrid_activity_config": []fact{{"action_type": a.text("activity type"), "price_per_action": 2}}, "hybrid_outcome_config": []fact{{"outcome_type": a.text("outcome type"), "percentage": 10}}})
+		"hybrid_activity_configs": []fact{{"action_type": a.text("activity type"), "price_per_action": 2}}, "hybrid_outcome_configs": []fact{{"outcome_type": a.text("outcome type"), "percentage": 10}}})
 	agent := a.post("POST", "/agents", fact{"name": a.text("agent"), "organization_id": organization, "billing_model_id": model})
 	a.post("POST", fmt.Sprintf("/agents/%d/activities", agent), fact{"activity_type": a.text("activity type"), "timestamp": "2024-01-15T00:00:00Z"})
 	a.post("POST", fmt.Sprintf("/agents/%d/outcomes", agent), fact{"outcome_type": a.text("outcome type"), "value": 50, "timestamp": "2024-01-15T00:00:00Z"})
@@ -212,7 +212,7 @@ var csvFormula = regexp.MustCompile(`(^|[;,|\t\r\n])[ "]*[=+\-@＝＋－＠]|^[\
 
 func (a *attackScene) csv(w *httptest.ResponseRecorder) error {
 	records, err := csv.NewReader(strings.NewReader(w.Body.String())).ReadAll()
-	if err != nil || len(records) < 2 {
+	if err != nil || len(records) < 2 || len(records) != 4 && records[1][7] == "subscription" { // a month has a fee, an activity and an outcome
 		return fmt.Errorf("%w: %q", err, w.Body)
 	}
 	for _, record := range records[1:] {
