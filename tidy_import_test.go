@@ -14,7 +14,7 @@ var rings = map[string]int{
 	"xyra/store":   3,
 	"xyra/usage":   4, "xyra/billing": 4, "xyra/catalog": 4, "xyra/auth": 4, "xyra/notice": 4,
 	"xyra/api": 5, "xyra/jobs": 5, "xyra/stripe": 5, "xyra/azure": 5, "xyra/webhook": 5, "xyra/pdf": 5, "xyra/telemetry": 5, "xyra/legacy": 5,
-	"xyra/web": 5, "xyra/client": 5, "xyra/mail": 5,
+	"xyra/web": 5, "xyra/client": 5, "xyra/mail": 5, "xyra/front": 5,
 	// For tests alone; it opens stores, so it lies outside them.
 	storeTest: 4, azureTest: 4,
 }

@@ -27,6 +27,13 @@ func (s *Server) ingest(next http.Handler) http.Handler {
 	})
 }
 
+// TakesEvent tells whether a POST to this path, as it was sent, reports a single event.
+func (s *Server) TakesEvent(path string) bool {
+	rest, isAgent := strings.CutPrefix(path, s.agentPrefix)
+	_, word, _ := strings.Cut(rest, "/")
+	return isAgent && eventWords[word] != 0
+}
+
 // ingestTarget reads the path of a request that ingest may take.
 func (s *Server) ingestTarget(r *http.Request) (kind xyra.EventKind, agent xyra.AgentID, ok bool) {
 	if r.Method != http.MethodPost || r.URL.RawPath != "" || r.ContentLength <= 0 || r.ContentLength > bodyMax {

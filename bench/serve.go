@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	_ "net/http/pprof" // on the default mux, which only the profiles use
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"xyra/api"
 	"xyra/auth"
+	"xyra/front"
 	"xyra/store"
 	"xyra/usage"
 )
@@ -38,7 +40,7 @@ func noopRole(ctx context.Context) error {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(reply) //nolint:errcheck // the generator counts what arrives
-	}))
+	}), nil)
 }
 
 // nocommitRole is the whole API with a recorder that checks and prices and keeps nothing.
@@ -54,7 +56,8 @@ func nocommitRole(ctx context.Context) error {
 	}
 	gate := auth.New(db, auth.Options{Secret: []byte(t.Secret), TokenLifetime: time.Hour, Now: time.Now, Log: log})
 	recorder := usage.New(db, usage.Options{Log: log, Discard: true})
-	err = listen(ctx, t, api.New(db, gate, recorder, api.Options{Prefix: "/api/v1", Now: time.Now, Log: log}))
+	server := api.New(db, gate, recorder, api.Options{Prefix: "/api/v1", Now: time.Now, Log: log})
+	err = listen(ctx, t, server, server.TakesEvent)
 	ending, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err = errors.Join(err, recorder.Close(ending))
@@ -62,17 +65,26 @@ func nocommitRole(ctx context.Context) error {
 	return errors.Join(err, db.Close())
 }
 
-// listen serves as cmd/xyra does, with its memory settings and time limits, until ctx ends.
-func listen(ctx context.Context, t serveTask, h http.Handler) error {
+// listen serves as cmd/xyra does, with its memory settings and time limits, until ctx ends. takes are the paths that are
+// answered in front of net/http, nil for none.
+func listen(ctx context.Context, t serveTask, h http.Handler, takes func(path string) bool) error {
 	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(1 << 30)
-	s := &http.Server{Addr: t.Address, Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
 		WriteTimeout: 90 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 	broken := make(chan error, 2)
 	if t.Profile != "" {
 		go func() { broken <- http.ListenAndServe(t.Profile, nil) }()
 	}
-	go func() { broken <- s.ListenAndServe() }()
+	listener, err := net.Listen("tcp", t.Address)
+	if err != nil {
+		return err
+	}
+	if takes != nil {
+		listener = front.New(listener, front.Options{Handler: h, Takes: takes, Now: time.Now, Log: slog.Default(), HeaderTimeout: s.ReadHeaderTimeout,
+			WriteTimeout: s.WriteTimeout, IdleTimeout: s.IdleTimeout})
+	}
+	go func() { broken <- s.Serve(listener) }()
 	select {
 	case err := <-broken:
 		return err
