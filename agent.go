@@ -3,6 +3,8 @@ package xyra
 import (
 	"encoding/json"
 	"time"
+
+	"xyra/money"
 )
 
 // AgentID identifies an agent.
@@ -27,14 +29,15 @@ type Agent struct {
 	Archived     bool
 }
 
-// Seats is the number of seats a seat component bills: the config's "seats" if that is an integer of 0 or more, else 1.
+// Seats is the number of seats a seat component bills: the config's "seats" if that is a whole number of 0 or more, however
+// it is spelled (3, 3.0), else 1.
 func (a Agent) Seats() int64 {
-	var config struct{ Seats json.Number }
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(a.Config, &fields) != nil || json.Unmarshal(fields["seats"], &config.Seats) != nil {
+	var config map[string]json.RawMessage
+	if json.Unmarshal(a.Config, &config) != nil {
 		return 1
 	}
-	if seats, err := config.Seats.Int64(); err == nil && seats >= 0 && fields["seats"][0] != '"' {
+	number, err := money.ParseExact(string(config["seats"]))
+	if seats, whole := number.Int64(); err == nil && whole && seats >= 0 {
 		return seats
 	}
 	return 1

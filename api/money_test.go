@@ -177,8 +177,8 @@ func (p *moneyPlay) changeAgent() {
 	if a == nil {
 		return
 	}
-	seats := pick(p.random, "0", "3", "17", "-1", `"4"`, "2.5", "null", "true")
-	a.seats = map[string]int64{"0": 0, "3": 3, "17": 17}[seats]
+	seats := pick(p.random, "0", "3", "17.0", "-1", `"4"`, "2.5", "null", "true")
+	a.seats = map[string]int64{"0": 0, "3": 3, "17.0": 17}[seats]
 	if a.seats == 0 && seats != "0" {
 		a.seats = 1
 	}
