@@ -211,7 +211,7 @@ func (w *world) others(than xyra.InvoiceID) string {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if id != than && id > than-12 { // those of the cells just before, of other organizations, too
+		if id != than && id > than-5 { // the two of its organization, and those of the cell before
 			text.WriteString(w.whole(id) + "\n")
 		}
 	}

