@@ -4,7 +4,8 @@
 //
 // Noto Sans, which is embedded, covers Latin, Greek and Cyrillic; a text is cut into runs, and what Noto Sans lacks is
 // drawn from the further fonts of Fonts. A character that no font has is drawn as '�', so that nothing is dropped unseen.
-// Scripts are not shaped: Arabic, Hebrew and the scripts of India are not drawn as their readers expect.
+// Hebrew and Arabic are put in order and joined; scripts that a font's own rules must shape are drawn as '�' too, since
+// letters in a wrong place look like another text.
 //
 // Geometry is in millimetres and floating point; amounts are formatted by package money and never calculated with here.
 package pdf

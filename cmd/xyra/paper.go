@@ -21,7 +21,7 @@ import (
 // paperSettings say how invoices are printed.
 type paperSettings struct {
 	Locale  string `name:"invoice-locale" env:"INVOICE_LOCALE" placeholder:"de-CH" help:"How amounts are written on invoices. Default English."`
-	CJKFont string `name:"pdf-cjk-font" env:"PDF_CJK_FONT" placeholder:"FILE,…" help:"TrueType fonts (.ttf) for the characters of PDF invoices that Noto Sans lacks, such as Chinese, Japanese and Korean. Default none: such a character is shown as a replacement."`
+	CJKFont string `name:"pdf-cjk-font" env:"PDF_CJK_FONT" placeholder:"FILE,…" help:"TrueType fonts (.ttf) for the characters of PDF invoices that Noto Sans lacks, such as Chinese, Japanese, Korean, Hebrew and Arabic. Default none: such a character is shown as a replacement."`
 }
 
 var localeForm = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
