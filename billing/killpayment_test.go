@@ -40,7 +40,7 @@ func TestReceiveStripe_KilledAtAnyStatementCountsOnce(t *testing.T) {
 	}) {
 		return
 	}
-	storetest.EachTarget(t, func(t *testing.T, target store.Options) { storetest.EachDeath(t, target, 3, receiveKilled) })
+	storetest.EachTarget(t, func(t *testing.T, target store.Options) { storetest.EachDeath(t, target, 2, receiveKilled) })
 }
 
 func receiveKilled(t *testing.T, e storetest.Errand) storetest.Fate {

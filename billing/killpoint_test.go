@@ -156,7 +156,7 @@ func TestInvoice_KilledAtAnyStatementIsWholeOrAbsent(t *testing.T) {
 		for _, number := range []string{"", "by hand"} {
 			for range rounds(1, 3) {
 				k := &killing{target: target, number: number}
-				for point := 1 + mathrand.IntN(rounds(3, 1)); k.killedAt(t, point, 0); point += rounds(3, 1) {
+				for point := 1 + mathrand.IntN(rounds(4, 1)); k.killedAt(t, point, 0); point += rounds(4, 1) {
 					continue
 				}
 				k.killedAt(t, k.statements+1, 0)

@@ -62,7 +62,7 @@ func TestWork_KilledAtAnyStepIsDoneOnceByAnother(t *testing.T) {
 	}
 	storetest.EachTarget(t, func(t *testing.T, target store.Options) {
 		for name, s := range shifts {
-			t.Run(name, func(t *testing.T) { storetest.EachDeath(t, target, 2, s.killed) })
+			t.Run(name, func(t *testing.T) { storetest.EachDeath(t, target, 1, s.killed) })
 		}
 	})
 }

@@ -99,7 +99,7 @@ func TestPost_KilledAtAnyStepIsSentByAnother(t *testing.T) {
 	}) {
 		return
 	}
-	storetest.EachTarget(t, func(t *testing.T, target store.Options) { storetest.EachDeath(t, target, 4, sendKilled) })
+	storetest.EachTarget(t, func(t *testing.T, target store.Options) { storetest.EachDeath(t, target, 2, sendKilled) })
 }
 
 // sendKilled has two letters sent.

@@ -64,7 +64,7 @@ func TestMirror_KilledAtAnyStepMakesEachObjectOnce(t *testing.T) {
 	}) {
 		return
 	}
-	storetest.EachTarget(t, func(t *testing.T, target store.Options) { storetest.EachDeath(t, target, 4, mirrorKilled) })
+	storetest.EachTarget(t, func(t *testing.T, target store.Options) { storetest.EachDeath(t, target, 3, mirrorKilled) })
 }
 
 // mirrorKilled has three organizations: one that Stripe does not know, one that has changed since, and one that has gone.

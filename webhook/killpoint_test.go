@@ -67,7 +67,7 @@ func TestDeliver_KilledAtAnyStepIsDeliveredByAnother(t *testing.T) {
 		return
 	}
 	storetest.EachTarget(t, func(t *testing.T, target store.Options) {
-		storetest.EachDeath(t, target, 3, func(t *testing.T, e storetest.Errand) storetest.Fate { return deliverKilled(t, e, 0) })
+		storetest.EachDeath(t, target, 2, func(t *testing.T, e storetest.Errand) storetest.Fate { return deliverKilled(t, e, 0) })
 		messages := []int{1 + mathrand.IntN(6)}
 		if os.Getenv("XYRA_TEST_LONG") != "" {
 			messages = []int{1, 2, 3, 4, 5, 6}
