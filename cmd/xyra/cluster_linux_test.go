@@ -132,6 +132,24 @@ func (c *cluster) start(around func(*exec.Cmd) (started func())) {
 	}
 }
 
+// restartIfDown waits until the postmaster takes clients again, and starts a new one in the place of one that has given up.
+func (c *cluster) restartIfDown(around func(*exec.Cmd) (started func())) {
+	c.t.Helper()
+	ctx, look := untilDone(c.t), time.NewTicker(20*time.Millisecond)
+	defer look.Stop()
+	db := rawDatabase(c.t, c.env())
+	defer db.Close()
+	for db.PingContext(ctx) != nil {
+		select {
+		case <-c.down:
+			c.start(around)
+		case <-look.C:
+		case <-ctx.Done():
+			c.t.Fatalf("PostgreSQL takes no clients: %s", c.log)
+		}
+	}
+}
+
 func (c *cluster) launch(around func(*exec.Cmd) (started func())) {
 	c.t.Helper()
 	c.log = &lockedBuffer{}
