@@ -52,7 +52,10 @@ func (r *Recorder) commit(tickets []*ticket) error {
 			return err
 		}
 		entries, err := r.admit(ctx, rec.Now, state, tickets, ids)
-		if err != nil || len(entries) == 0 && !keepsAnswer(tickets) {
+		if err != nil {
+			return err
+		}
+		if err := answerRefusedRepeats(ctx, rec, state, tickets); err != nil || len(entries) == 0 && !keepsAnswer(tickets) {
 			return err
 		}
 		if err := claimRecords(ctx, rec, entries); err != nil {

@@ -288,6 +288,37 @@ func TestRecord_AnAmountLeftOutIsComputedFromTheDetails(t *testing.T) {
 	})
 }
 
+// Whoever repeats a cost reads the first record, whether or not its amount could still be computed.
+func TestRecord_ARepeatOutlivesTheModelThatComputedItsAmount(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db, clock)
+		draft := func(key, typ string) usage.Draft {
+			return w.sealed(usage.Draft{Kind: xyra.Cost, Agent: w.agent, Type: typ, Currency: "USD", Timestamp: clock.Now(), IdempotencyKey: key,
+				CostInputs: []usage.CostInput{{Key: "actions", Value: dec("2")}}})
+		}
+		sent := draft("k", "run")
+		first := w.recorded(sent)
+		w.tx(func(tx *store.Tx) error {
+			a, err := tx.AgentLocked(t.Context(), w.org, w.agent)
+			a.BillingModel = 0
+			return errors.Join(err, tx.PauseRecording(t.Context()), tx.UpdateAgent(t.Context(), a))
+		})
+		for _, more := range [][]usage.Draft{{sent}, {sent, sent, w.draft("", "1")}} {
+			for i, r := range w.record(more...)[:len(more)-len(more)/2] {
+				if r.Err != nil || !r.Replayed || r.Event.ID != first.ID || !r.Event.Quantity.Equal(first.Quantity) {
+					t.Errorf("repeat %d of %d gave %+v, want event %d", i, len(more), r, first.ID)
+				}
+			}
+		}
+		for _, other := range []usage.Draft{draft("k", "walk"), draft("new", "run")} {
+			if r := w.record(other)[0]; !xyra.HasCode(r.Err, xyra.CodeUnprocessable) {
+				t.Errorf("another cost gave %+v", r)
+			}
+		}
+		w.verify()
+	})
+}
+
 func TestRecord_AFullQueueRefusesAtOnceAndCloseCommitsWhatWaits(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
 		w := newWorld(t, db, clock)
