@@ -3,19 +3,14 @@ package webhook_test
 import (
 	"compress/gzip"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"xyra/notice"
 	"xyra/store"
@@ -153,69 +148,5 @@ func TestDeliver_BoundsWhatReceiversAnswer(t *testing.T) {
 	}
 	if written.Load() > 64<<20 {
 		t.Errorf("%d bytes of an endless answer were taken", written.Load())
-	}
-}
-
-// An attempt takes ten seconds at most, whether nothing comes or a byte at a time.
-func TestDeliver_WaitsTenSecondsForAHead(t *testing.T) {
-	release := make(chan struct{})
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		conn, err := silent.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		drip := time.NewTicker(200 * time.Millisecond)
-		defer drip.Stop()
-		for _, c := range []byte("HTTP/1.1 200 OK\r\nX-Slow: " + strings.Repeat("a", 1000)) {
-			select {
-			case <-drip.C:
-			case <-release:
-				return
-			}
-			if _, err := conn.Write([]byte{c}); err != nil {
-				return
-			}
-		}
-	}()
-	t.Cleanup(func() { close(release); silent.Close() })
-	address := silent.Addr().(*net.TCPAddr)
-	w := lonely(t, notice.Rules{AllowHTTP: true, Ports: []uint16{uint16(address.Port)}, Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	began := time.Now()
-	fault, _ := w.outcome("http://" + address.String() + "/")
-	if took := time.Since(began); fault != "no answer in time" || took < 9*time.Second || took > 12*time.Second {
-		t.Errorf("%q after %s", fault, took)
-	}
-}
-
-// Certificates are held against the name of the address, and only those that are trusted count.
-func TestDeliver_BelievesTrustedCertificatesAlone(t *testing.T) {
-	var count atomic.Int64
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { count.Add(1) }))
-	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	w := lonely(t, inner(s))
-	w.options.Lookup = func(context.Context, string) ([]netip.Addr, error) {
-		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
-	}
-	trusted := x509.NewCertPool()
-	trusted.AddCert(s.Certificate())
-	for _, c := range []struct {
-		host  string
-		roots *x509.CertPool
-		want  string
-	}{{"example.com", trusted, ""}, {"other.org", trusted, "the certificate is not trusted"}, {"example.com", x509.NewCertPool(), "the certificate is not trusted"}} {
-		w.options.Roots = c.roots
-		if fault, _ := w.outcome(fmt.Sprint("https://", c.host, ":", portOf(s), "/")); fault != c.want {
-			t.Errorf("%s: %q, want %q", c.host, fault, c.want)
-		}
-	}
-	if count.Load() != 1 {
-		t.Errorf("%d requests arrived, want one", count.Load())
 	}
 }
