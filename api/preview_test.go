@@ -77,6 +77,11 @@ func TestPreview_IsTheInvoiceWithoutANumber(t *testing.T) {
 		if want := fmt.Sprintf("Invoice %s already exists for organization with ID %d, period 2024-1 and currency USD", invoice["invoice_number"], organization); status != http.StatusConflict || refusal["detail"] != want {
 			t.Errorf("%d %v", status, refusal)
 		}
+		for _, path := range []string{"/preview", "/preview/pdf", "/preview/html"} { // no invoice has such an id
+			if status, fault := a.ask("GET", path); status != http.StatusUnprocessableEntity || !strings.Contains(fmt.Sprint(fault), "int_parsing") {
+				t.Errorf("%s: %d %v", path, status, fault)
+			}
+		}
 		status, fault := a.ask("GET", "/preview/monthly?org_id=x&month=1&currency=XYZ")
 		if text := fmt.Sprint(fault); status != http.StatusUnprocessableEntity || strings.Index(text, "int_parsing") > strings.Index(text, "missing") || !strings.Contains(text, "unknown currency code") {
 			t.Errorf("%d %v", status, fault)
