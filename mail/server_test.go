@@ -129,7 +129,10 @@ func (s *server) talk(conn net.Conn) {
 		case "DATA":
 			say("354 go")
 			for m.data = ""; ; m.data += line {
-				if line, err = lines.ReadString('\n'); err != nil || line == ".\r\n" {
+				if line, err = lines.ReadString('\n'); err != nil {
+					return // half a message is none
+				}
+				if line == ".\r\n" {
 					break
 				}
 			}
