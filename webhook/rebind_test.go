@@ -127,12 +127,7 @@ func (w *world) rebind(dns *nameServer, port int, public, inner netip.Addr, reac
 		rest, each := strings.CutPrefix(text, "each ")
 		steps := strings.Fields(rest)
 		if each {
-			dns.follow(func(_ string, kind dnsmessage.Type, n int) []string {
-				if kind == dnsmessage.TypeAAAA {
-					return []string{}
-				}
-				return []string{steps[n%len(steps)]}
-			})
+			dns.follow(func(_ string, _ dnsmessage.Type, n int) []string { return []string{steps[n%len(steps)]} })
 		}
 		for n, step := range steps {
 			fine := step == public.String() || strings.HasSuffix(step, ".com+"+public.String())
