@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -17,6 +18,7 @@ import (
 // Options says which database to open and what the store may not know by itself: time and where to log.
 type Options struct {
 	Path         string        // SQLite: the file. Used when URL is empty
+	Alone        bool          // SQLite: refuse a file that another process has opened so, with ErrHeld
 	URL          string        // PostgreSQL: a postgres:// URL or keyword string
 	ConnsMax     int           // PostgreSQL: connections at most; 0 means 24
 	ConnLifetime time.Duration // PostgreSQL: after which a connection is made anew; 0: never
@@ -36,6 +38,7 @@ type DB struct {
 	log      *slog.Logger
 	now      func() time.Time
 	stripe   bool
+	held     io.Closer // SQLite, opened Alone: what keeps others out
 	eventIDs idBlock
 	jobWatch atomic.Pointer[func(kind string)]
 
@@ -104,12 +107,16 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.URL != "" {
 		open = openPostgres
 	}
-	write, read, d, err := open(ctx, o)
+	held, err := o.hold()
 	if err != nil {
 		return nil, err
 	}
+	write, read, d, err := open(ctx, o)
+	if err != nil {
+		return nil, errors.Join(err, held.Close())
+	}
 	slow := &slowLog{after: o.SlowAfter, watch: o.Watch, now: o.Now, log: o.Log}
-	return &DB{Reader: Reader{q: read, d: d, slow: slow}, write: write, read: read, log: o.Log, now: o.Now, stripe: o.Stripe}, nil
+	return &DB{Reader: Reader{q: read, d: d, slow: slow}, write: write, read: read, held: held, log: o.Log, now: o.Now, stripe: o.Stripe}, nil
 }
 
 // Close closes all connections.
@@ -117,7 +124,7 @@ func (db *DB) Close() error {
 	if db.read == db.write {
 		return db.write.Close()
 	}
-	return errors.Join(db.read.Close(), db.write.Close())
+	return errors.Join(db.read.Close(), db.write.Close(), db.held.Close())
 }
 
 // IsPostgres tells which of the two databases this is; only start-up messages and measurements need to know.

@@ -101,6 +101,12 @@ func (d *dialect) isRetryable(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
+// isLockedOut tells a statement that did not get a lock within lock_timeout.
+func (d *dialect) isLockedOut(err error) bool {
+	pg := (*pgconn.PgError)(nil)
+	return errors.As(err, &pg) && pg.Code == "55P03"
+}
+
 // fault turns "the database cannot be reached or cannot work now" into xyra.Unavailable and leaves everything else.
 func (d *dialect) fault(err error) error {
 	var refusal *xyra.Error

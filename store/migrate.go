@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -26,9 +27,17 @@ var ErrNewerSchema = errors.New("the database has a newer schema than this binar
 // ErrOlderSchema means that Migrate has steps to take before this binary can read the data.
 var ErrOlderSchema = errors.New("the database has an older schema than this binary reads")
 
+// How long a step on PostgreSQL waits for a table that others use, before it lets all who queued behind it go on; how long it
+// lets them; and how often it tries. Another process that migrates is waited for just as long.
+const (
+	tableWait      = time.Second
+	tablePause     = 2 * time.Second
+	migrationTries = 1200
+)
+
 // Migrate brings the schema to this binary's version and returns how many steps it took. Several processes may start at
-// once: one migrates, the others wait. A step that fails is rolled back whole. On a Citus cluster new tables are spread over its
-// nodes afterwards.
+// once on PostgreSQL: one migrates, the others wait; SQLite's must be opened Alone. A step that fails is rolled back whole. On
+// a Citus cluster new tables are spread over its nodes afterwards.
 func (db *DB) Migrate(ctx context.Context) (int, error) {
 	provider, err := db.migrationProvider()
 	if err != nil {
@@ -37,14 +46,38 @@ func (db *DB) Migrate(ctx context.Context) (int, error) {
 	if _, err := pendingSteps(ctx, provider); err != nil {
 		return 0, err
 	}
-	results, err := provider.Up(ctx)
+	steps, err := db.climb(ctx, provider.Up)
 	if err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
 	}
 	if err := db.distribute(ctx); err != nil {
 		return 0, fmt.Errorf("spread the tables over the cluster: %w", err)
 	}
-	return len(results), nil
+	return steps, nil
+}
+
+// climb takes all steps. Replicas of the version before go on working meanwhile: a step that does not get a table of theirs at
+// once, or loses a deadlock against them, is tried again.
+func (db *DB) climb(ctx context.Context, up func(context.Context) ([]*goose.MigrationResult, error)) (steps int, err error) {
+	for try := 1; ; try++ {
+		results, err := up(ctx)
+		var partial *goose.PartialError
+		if errors.As(err, &partial) {
+			results = partial.Applied
+		}
+		steps += len(results)
+		if err == nil || try == migrationTries || !db.d.isLockedOut(err) && !db.d.isRetryable(err) {
+			return steps, err
+		}
+		db.log.Warn("migration waits for a table that is in use", "try", try, "err", err)
+		pause := time.NewTimer(tablePause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return steps, ctx.Err()
+		}
+	}
 }
 
 // CheckSchema refuses a database whose schema is not exactly this binary's, with ErrOlderSchema or ErrNewerSchema.
@@ -73,7 +106,7 @@ func pendingSteps(ctx context.Context, provider *goose.Provider) (bool, error) {
 }
 
 func (db *DB) migrationProvider() (*goose.Provider, error) {
-	steps, err := migrationSteps(db.d)
+	steps, err := db.migrationSteps()
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +114,7 @@ func (db *DB) migrationProvider() (*goose.Provider, error) {
 	kind := goose.DialectSQLite3
 	if db.d.postgres {
 		kind = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, migrationTries))
 		if err != nil {
 			return nil, fmt.Errorf("make the migration lock: %w", err)
 		}
@@ -95,18 +128,14 @@ func (db *DB) migrationProvider() (*goose.Provider, error) {
 }
 
 // migrationSteps makes one step of each number: the shared text first, then what this database needs alone.
-func migrationSteps(d *dialect) ([]*goose.Migration, error) {
+func (db *DB) migrationSteps() ([]*goose.Migration, error) {
 	own := ".sqlite.sql"
-	if d.postgres {
+	if db.d.postgres {
 		own = ".postgres.sql"
 	}
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
-	}
-	var before string
-	if d.postgres {
-		before = keepLocal + ";\n"
 	}
 	texts := map[int64][]string{}
 	sort.Slice(names, func(i, j int) bool { return len(names[i]) < len(names[j]) }) // "0001_x.sql" before "0001_x.sqlite.sql"
@@ -123,16 +152,45 @@ func migrationSteps(d *dialect) ([]*goose.Migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read migration %s: %w", file, err)
 		}
-		texts[version] = append(texts[version], d.schema(string(text)))
+		texts[version] = append(texts[version], statements(db.d.schema(string(text)))...)
 	}
 	steps := make([]*goose.Migration, 0, len(texts))
 	for version, parts := range texts {
-		run := func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, before+strings.Join(parts, "\n"))
-			return err
-		}
+		run := func(ctx context.Context, tx *sql.Tx) error { return db.step(ctx, tx, version, parts) }
 		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{RunTx: run}, nil))
 	}
 	sort.Slice(steps, func(i, j int) bool { return steps[i].Version < steps[j].Version })
 	return steps, nil
+}
+
+// step takes one step in its transaction.
+func (db *DB) step(ctx context.Context, tx *sql.Tx, version int64, parts []string) error {
+	if db.d.postgres {
+		parts = append([]string{fmt.Sprintf("%s; SET LOCAL lock_timeout = %d", keepLocal, tableWait.Milliseconds())}, parts...)
+	}
+	for _, part := range parts {
+		started := db.slow.now()
+		if _, err := tx.ExecContext(ctx, part); err != nil {
+			return err
+		}
+		db.slow.observe(ctx, fmt.Sprintf("migration %d", version), started)
+	}
+	return nil
+}
+
+// statements cuts a migration where a line that is not indented ends with a semicolon. What it does not cut is executed
+// together, which is as good.
+func statements(text string) (list []string) {
+	var open strings.Builder
+	for line := range strings.Lines(text) {
+		open.WriteString(line)
+		if end := strings.TrimRight(line, "\r\n"); strings.HasSuffix(end, ";") && !strings.HasPrefix(end, "\t") && !strings.HasPrefix(end, " ") && !strings.HasPrefix(end, "--") {
+			list = append(list, open.String())
+			open.Reset()
+		}
+	}
+	if strings.TrimSpace(open.String()) != "" {
+		list = append(list, open.String())
+	}
+	return list
 }

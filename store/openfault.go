@@ -38,6 +38,8 @@ func OpenFaultOf(err error) OpenFault {
 		return FaultNewerSchema
 	case errors.Is(err, ErrOlderSchema):
 		return FaultOlderSchema
+	case errors.Is(err, ErrHeld):
+		return FaultBusy
 	}
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
 		return postgresFaults[pg.Code]

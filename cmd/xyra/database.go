@@ -151,8 +151,9 @@ func cause(err error) error {
 	return err
 }
 
-// openMigrated opens the database and brings its schema to this version.
+// openMigrated opens the database and brings its schema to this version. A SQLite file that another process serves is refused.
 func (t target) openMigrated(ctx context.Context, log *slog.Logger, slowAfter time.Duration) (db *store.DB, steps int, err error) {
+	t.Alone = true
 	db, err = t.open(ctx, log, slowAfter, true)
 	if err != nil {
 		return nil, 0, err
