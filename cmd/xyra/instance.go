@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"xyra/api"
 	"xyra/auth"
+	"xyra/front"
 	"xyra/jobs"
 	"xyra/store"
 	"xyra/usage"
@@ -35,6 +37,7 @@ type instance struct {
 	runner   *jobs.Runner // nil: this instance runs no jobs
 	api      *api.Server
 	server   *http.Server
+	front    *front.Front // nil: TLS is spoken, and net/http answers alone
 	listener net.Listener
 	log      *slog.Logger
 }
@@ -55,8 +58,10 @@ func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Opt
 	return in
 }
 
-// limit has the settings' patience with clients, and their certificate.
-func (in *instance) limit(s listenSettings) error {
+// limit has the settings' patience and room for clients, and their certificate.
+func (in *instance) limit(s listenSettings, trusted []netip.Prefix) error {
+	room := newCrowd(in.listener, s.room(in.log), trusted, in.log)
+	in.listener, in.server.ConnState = room, room.changed
 	in.server.ReadHeaderTimeout, in.server.ReadTimeout = s.HeaderTimeout, s.ReadTimeout
 	in.server.WriteTimeout, in.server.IdleTimeout = s.WriteTimeout, s.IdleTimeout
 	kept, err := s.certificate()
@@ -71,7 +76,25 @@ func (in *instance) accept() error {
 	if in.server.TLSConfig != nil {
 		return in.server.ServeTLS(in.listener, "", "")
 	}
-	return in.server.Serve(in.listener)
+	return in.server.Serve(in.front)
+}
+
+// meet puts front before net/http.
+func (in *instance) meet() {
+	if in.server.TLSConfig != nil {
+		return
+	}
+	in.front = front.New(in.listener, front.Options{Handler: in.server.Handler, Takes: in.api.TakesEvent, Changed: in.server.ConnState, Now: time.Now,
+		Log: in.log, HeaderTimeout: in.server.ReadHeaderTimeout, WriteTimeout: in.server.WriteTimeout, IdleTimeout: in.server.IdleTimeout})
+}
+
+// finish answers the requests under way and takes no more.
+func (in *instance) finish(ctx context.Context) error {
+	err := in.server.Shutdown(ctx)
+	if in.front != nil {
+		err = errors.Join(err, in.front.Shutdown(ctx))
+	}
+	return err
 }
 
 // turnAway has balancers send no more requests, and waits until they do not.
@@ -91,6 +114,7 @@ func (in *instance) serve(ctx context.Context, delay, drain time.Duration) error
 	if in.runner != nil {
 		in.runner.Start()
 	}
+	in.meet()
 	broken := make(chan error, 1)
 	go func() { broken <- in.accept() }()
 	select {
@@ -102,7 +126,7 @@ func (in *instance) serve(ctx context.Context, delay, drain time.Duration) error
 	in.log.Info("draining: no new requests, running ones end")
 	ending, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
-	err := in.server.Shutdown(ending)
+	err := in.finish(ending)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests were still running %s after the signal and were cut off", drain), in.server.Close())
 	}

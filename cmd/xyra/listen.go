@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -40,11 +41,28 @@ func (s listenSettings) valid() error {
 			return badValue(name, span.String(), "write a span such as 30s")
 		}
 	}
+	if s.ConnsMax < 1 {
+		return badValue("XYRA_CONNS_MAX", strconv.Itoa(s.ConnsMax), "write how many connections may be open at once, such as 10000")
+	}
 	if s.DrainDelay < 0 {
 		return badValue("XYRA_DRAIN_DELAY", s.DrainDelay.String(), "write a span such as 10s, or 0s")
 	}
 	_, err := s.certificate()
 	return err
+}
+
+// filesKept is how many open files a server needs beside its clients' connections: databases, telemetry, webhooks.
+const filesKept = 256
+
+// room is how many connections may be open: XYRA_CONNS_MAX, or what the system allows.
+func (s listenSettings) room(log *slog.Logger) int {
+	files, known := filesMax()
+	if !known || files >= uint64(s.ConnsMax)+filesKept {
+		return s.ConnsMax
+	}
+	most := max(int(files)-filesKept, int(files)/2)
+	log.Warn("the system lets this process open fewer files than XYRA_CONNS_MAX needs", "files", files, "conns_max", s.ConnsMax, "used", most)
+	return most
 }
 
 // rate is RATE_LIMIT: so many requests in each span; 0 is no limit.

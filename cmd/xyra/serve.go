@@ -109,7 +109,7 @@ func (s *settings) prepare(ctx context.Context, db *store.DB, listener net.Liste
 		return nil, firstLogin{}, err
 	}
 	in := newInstance(db, listener, gate, o, watch)
-	if err := in.limit(s.Listen); err != nil {
+	if err := in.limit(s.Listen, o.TrustedProxies); err != nil {
 		return nil, firstLogin{}, err
 	}
 	in.runner, err = s.newRunner(db, o)

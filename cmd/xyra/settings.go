@@ -40,6 +40,7 @@ type listenSettings struct {
 	ReadTimeout    time.Duration `env:"XYRA_READ_TIMEOUT" default:"60s" help:"How long a client may take to send a whole request."`
 	WriteTimeout   time.Duration `env:"XYRA_WRITE_TIMEOUT" default:"90s" help:"How long a request may take from its head to the last byte that the client has taken of the answer."`
 	IdleTimeout    time.Duration `env:"XYRA_IDLE_TIMEOUT" default:"120s" help:"How long a connection may stay open without a request."`
+	ConnsMax       int           `name:"conns-max" env:"XYRA_CONNS_MAX" default:"10000" help:"Connections of clients open at once; beyond, the longest idle one is closed for each new one. One address has half of them, unless it is in TRUSTED_PROXIES. Lowered to what the system lets a process open."`
 	DrainTimeout   time.Duration `env:"XYRA_DRAIN_TIMEOUT" default:"30s" help:"How long running requests may take to end after SIGTERM."`
 	Metrics        string        `name:"metrics-addr" env:"METRICS_ADDR" placeholder:"ADDR" help:"Listener of its own for Prometheus, at /metrics. Default off."`
 	Profiles       string        `name:"pprof-addr" env:"PPROF_ADDR" placeholder:"127.0.0.1:6060" help:"Listener of its own for Go's profiles, below /debug/pprof/; keep it on this machine. Default off."`
