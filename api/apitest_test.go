@@ -33,7 +33,7 @@ func eachServer(t *testing.T, o Options, f func(t *testing.T, s *Server)) {
 }
 
 // newServer serves a database until the test ends.
-func newServer(t *testing.T, db *store.DB, o Options) *Server {
+func newServer(t testing.TB, db *store.DB, o Options) *Server {
 	t.Helper()
 	o.Prefix, o.Now, o.Log = "/api/v1", time.Now, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	desk, err := notice.New([]byte("secret of the tests"), notice.Rules{}, rand.Reader)
