@@ -26,12 +26,18 @@ import (
 // looked at here.
 func verified(t *testing.T, g got, secret string, at time.Time) bool {
 	t.Helper()
+	if stamp := g.header.Get("Webhook-Timestamp"); stamp != fmt.Sprint(at.Unix()) {
+		t.Errorf("timestamp %s, want %d", stamp, at.Unix())
+	}
+	return verifiedEver(t, g, secret)
+}
+
+// verifiedEver checks a request of whatever time.
+func verifiedEver(t *testing.T, g got, secret string) bool {
+	t.Helper()
 	verifier, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if stamp := g.header.Get("Webhook-Timestamp"); stamp != fmt.Sprint(at.Unix()) {
-		t.Errorf("timestamp %s, want %d", stamp, at.Unix())
 	}
 	return verifier.VerifyIgnoringTimestamp(g.body, g.header) == nil
 }

@@ -57,17 +57,22 @@ func portOf(s *httptest.Server) uint16 {
 
 func newWorld(t *testing.T, db *store.DB, clock *storetest.Clock, rules notice.Rules) *world {
 	t.Helper()
-	w := &world{t: t, db: db, clock: clock, rules: rules, options: webhook.Options{Workers: 8, Now: clock.Now}}
-	desk, err := notice.New([]byte("secret of the tests"), rules, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.desk = desk
+	w := worldOf(t, db, clock, rules)
 	w.tx(func(ctx context.Context, tx *store.Tx) (err error) {
 		w.org, err = tx.InsertOrganization(ctx, xyra.Organization{Name: "Northwind", Status: "active", Timezone: "UTC", Settings: []byte(`{}`), Currency: "USD"})
 		return err
 	})
 	return w
+}
+
+// worldOf is one without an organization yet.
+func worldOf(t *testing.T, db *store.DB, clock *storetest.Clock, rules notice.Rules) *world {
+	t.Helper()
+	desk, err := notice.New([]byte("secret of the tests"), rules, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, db: db, clock: clock, desk: desk, rules: rules, options: webhook.Options{Workers: 8, Now: clock.Now}}
 }
 
 func (w *world) tx(f func(context.Context, *store.Tx) error) {
