@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -42,6 +43,7 @@ const errandTimeout = 2 * time.Minute
 // Process is another process of this test, on an errand.
 type Process struct {
 	t      testing.TB
+	ctx    context.Context
 	cmd    *exec.Cmd
 	out    bytes.Buffer
 	report string
@@ -119,7 +121,7 @@ func Send(t testing.TB, e Errand) *Process {
 	}
 	test, _, _ := strings.Cut(t.Name(), "/")
 	ctx, cancel := context.WithTimeout(t.Context(), errandTimeout)
-	p.cmd = exec.CommandContext(ctx, path, "-test.run=^"+test+"$", "-test.count=1")
+	p.ctx, p.cmd = ctx, exec.CommandContext(ctx, path, "-test.run=^"+test+"$", "-test.count=1")
 	p.cmd.WaitDelay = time.Second
 	p.cmd.Env = append(os.Environ(), errandVariable+"="+string(orders))
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
@@ -144,8 +146,8 @@ func (p *Process) Wait() (f Fate) {
 	p.t.Helper()
 	err := p.cmd.Wait()
 	f.Killed = err != nil && p.cmd.ProcessState != nil && p.cmd.ProcessState.ExitCode() == -1 // a signal has no code
-	if err != nil && !f.Killed {
-		p.t.Fatalf("on its errand: %v\n%s", err, p.out.String())
+	if err != nil && !f.Killed || p.ctx.Err() != nil {
+		p.t.Fatalf("on its errand: %v\n%s", errors.Join(err, p.ctx.Err()), p.out.String())
 	}
 	p.awaitServer()
 	report, err := os.ReadFile(p.report)
@@ -175,6 +177,9 @@ func EachDeath(t *testing.T, target store.Options, few int, f func(t *testing.T,
 			fate := f(t, Errand{Path: empty.Path, URL: empty.URL, DiesAt: at})
 			if at == 0 {
 				steps = fate.Steps
+				if fate.Killed {
+					t.Error("it was killed")
+				}
 			}
 		}
 	}
