@@ -8,4 +8,5 @@ type AuditEntry struct {
 	Action       string         // "agent.create", "invoice.pay", …
 	ObjectID     int64
 	Detail       json.RawMessage // what was changed, without secrets; nil for none
+	Seal         []byte          // a digest of the object after the change, where there is one; nil for none
 }

@@ -55,6 +55,7 @@ type InvoiceOrigin struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	Imported  []byte // Digest at the import of an invoice that another program issued; nil for our own
+	Hash      []byte // chains what is frozen to the invoice before; nil while an older program's is not chained
 }
 
 // StripeReferences are the names Stripe has for an invoice.

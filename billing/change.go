@@ -135,7 +135,7 @@ func save(ctx context.Context, tx *store.Tx, caller xyra.Caller, action string, 
 	if err != nil {
 		return xyra.Invoice{}, err
 	}
-	audit(tx, caller, action, saved, nil)
+	seal(tx, caller, action, saved, nil)
 	return saved, nil
 }
 

@@ -45,7 +45,7 @@ func RequestCheckout(ctx context.Context, tx *store.Tx, caller xyra.Caller, id x
 			return s, nil
 		}
 	}
-	audit(tx, caller, "invoice.checkout", i, nil)
+	seal(tx, caller, "invoice.checkout", i, nil)
 	return none, tx.InsertStripeJob(ctx, xyra.StripeCheckoutJob(i.Organization, i.ID))
 }
 
@@ -67,8 +67,11 @@ func AddCheckout(ctx context.Context, tx *store.Tx, caller xyra.Caller, s xyra.C
 	if err != nil || kept.Status != xyra.CheckoutOpen {
 		return err
 	}
-	audit(tx, caller, "invoice.checkout", i, map[string]string{"session": s.ID})
-	return tx.UpdateInvoiceCheckout(ctx, i, &s.ID, &s.Link)
+	if i, err = tx.UpdateInvoiceCheckout(ctx, i, &s.ID, &s.Link); err != nil {
+		return err
+	}
+	seal(tx, caller, "invoice.checkout", i, map[string]string{"session": s.ID})
+	return nil
 }
 
 // RefuseCheckout notes on the invoice that Stripe will not make a page for it, and why: nothing is tried again until what is
@@ -256,8 +259,10 @@ func checkoutEnded(as xyra.CheckoutStatus) action {
 			return nil, err
 		}
 		if current := i.Stripe.CheckoutSession; !i.Final() && current != nil && *current == s.ID {
-			audit(tx, caller, "invoice.checkout", i, map[string]string{"session": s.ID, "session_status": string(as)})
-			return nil, tx.UpdateInvoiceCheckout(ctx, i, current, nil)
+			if i, err = tx.UpdateInvoiceCheckout(ctx, i, current, nil); err != nil {
+				return nil, err
+			}
+			seal(tx, caller, "invoice.checkout", i, map[string]string{"session": s.ID, "session_status": string(as)})
 		}
 		return nil, nil
 	}

@@ -39,7 +39,7 @@ func Create(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Issuer, in
 	if invoice, _, err = tx.InsertInvoice(ctx, invoice); err != nil {
 		return xyra.Invoice{}, err
 	}
-	audit(tx, caller, "invoice.create", invoice, nil)
+	seal(tx, caller, "invoice.create", invoice, nil)
 	announceIssued(tx, invoice)
 	return invoice, by.promise(ctx, tx, invoice)
 }

@@ -144,17 +144,29 @@ func (m month) save(ctx context.Context, tx *store.Tx, caller xyra.Caller, by Is
 	if err := tx.InsertBilledUsage(ctx, billed); err != nil {
 		return xyra.Invoice{}, err
 	}
-	audit(tx, caller, "invoice.generate", saved, map[string]string{"period": m.period.String()})
+	seal(tx, caller, "invoice.generate", saved, map[string]string{"period": m.period.String()})
 	announceIssued(tx, saved)
 	return saved, by.promise(ctx, tx, saved)
 }
 
-// audit notes what was done to an invoice, with number, status and total and what more there is to say.
+// audit notes what was done about an invoice that it did not change, with number, status and total and what more there is
+// to say.
 func audit(tx *store.Tx, caller xyra.Caller, action string, i xyra.Invoice, more map[string]string) {
+	tx.Audit(caller, entry(action, i, more))
+}
+
+// seal notes a change of an invoice, with a digest of what it has become: i must be locked and saved.
+func seal(tx *store.Tx, caller xyra.Caller, action string, i xyra.Invoice, more map[string]string) {
+	e := entry(action, i, more)
+	e.Seal = store.InvoiceSeal(i)
+	tx.Audit(caller, e)
+}
+
+func entry(action string, i xyra.Invoice, more map[string]string) xyra.AuditEntry {
 	detail := map[string]string{"number": i.Number, "status": string(i.Status), "total": i.Total().String(), "currency": string(i.Currency)}
 	for name, text := range more {
 		detail[name] = text
 	}
 	text, _ := json.Marshal(detail) // texts always marshal
-	tx.Audit(caller, xyra.AuditEntry{Organization: i.Organization, Action: action, ObjectID: int64(i.ID), Detail: text})
+	return xyra.AuditEntry{Organization: i.Organization, Action: action, ObjectID: int64(i.ID), Detail: text}
 }

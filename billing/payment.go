@@ -139,7 +139,7 @@ func insert(ctx context.Context, tx *store.Tx, caller xyra.Caller, i xyra.Invoic
 	}
 	text, _ := json.Marshal(map[string]string{"kind": string(p.Kind), "source": string(p.Source), "amount": p.Amount.String(),
 		"currency": string(p.Currency), "applied": p.Applied.String(), "credited": p.Credited.String()}) // texts always marshal
-	tx.Audit(caller, xyra.AuditEntry{Organization: p.Organization, Action: "payment.record", ObjectID: int64(p.ID), Detail: text})
+	tx.Audit(caller, xyra.AuditEntry{Organization: p.Organization, Action: "payment.record", ObjectID: int64(p.ID), Detail: text, Seal: store.PaymentSeal(p)})
 	if n, owed := p.CreditNotice(i); owed {
 		tx.Announce(n)
 	}

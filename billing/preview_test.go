@@ -30,7 +30,7 @@ func (w *world) preview(year, month int64, currency money.Currency) (p billing.P
 // drafted is an invoice without what only saving it gives: what a preview must equal.
 func drafted(i xyra.Invoice) xyra.Invoice {
 	i.ID, i.Number, i.Sequence, i.Status = 0, "", 0, xyra.InvoiceDraft
-	i.CreatedAt, i.UpdatedAt = time.Time{}, time.Time{}
+	i.CreatedAt, i.UpdatedAt, i.Hash = time.Time{}, time.Time{}, nil
 	lines := make([]xyra.Line, len(i.Lines))
 	for n, l := range i.Lines {
 		l.ID, l.CreatedAt, l.UpdatedAt = 0, time.Time{}, time.Time{}

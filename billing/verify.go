@@ -14,7 +14,7 @@ const verifyPage = 200
 
 // Verify proves the books from what is stored, on one snapshot, and returns a text for each difference: lines and totals
 // add up, each line bills exactly its parts of usage, nothing is billed beyond what was used, numbers of a sequence are
-// gapless and no period is invoiced twice.
+// gapless, no period is invoiced twice, and every invoice and payment is as its chain and its audit entry say.
 func Verify(ctx context.Context, db *store.DB) (faults []string, err error) {
 	err = db.Snapshot(ctx, func(r store.Reader) error {
 		sequences, err := r.InvoiceSequences(ctx)
@@ -22,7 +22,7 @@ func Verify(ctx context.Context, db *store.DB) (faults []string, err error) {
 			return err
 		}
 		for _, s := range sequences {
-			for _, check := range []func(context.Context, store.Reader, store.InvoiceSequence) ([]string, error){verifyInvoices, verifyPeriods, verifyUsage, verifyPayments} {
+			for _, check := range []func(context.Context, store.Reader, store.InvoiceSequence) ([]string, error){verifyInvoices, verifyPeriods, verifyUsage, verifyPayments, verifyChain} {
 				found, err := check(ctx, r, s)
 				if err != nil {
 					return fmt.Errorf("verify invoices of organization %d: %w", s.Organization, err)
@@ -91,6 +91,10 @@ func verifyInvoice(i xyra.Invoice, billed []xyra.BilledUsage) (faults []string) 
 		faults = append(faults, fmt.Sprintf("invoice %s: usage is billed by line %d, which it does not have", i.Number, line))
 	}
 	return faults
+}
+
+func verifyChain(ctx context.Context, r store.Reader, s store.InvoiceSequence) ([]string, error) {
+	return r.VerifyInvoices(ctx, s.Organization)
 }
 
 func verifyPeriods(ctx context.Context, r store.Reader, s store.InvoiceSequence) (faults []string, err error) {

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,8 +45,9 @@ func (tx *Tx) insertAudit(ctx context.Context, a auditRow) error {
 	next := auditLink{organization: int64(a.Organization), sequence: head.sequence + 1, at: xyra.Micros(tx.Now), auditRow: a}
 	hash := next.hash(head.hash)
 	if _, err := tx.exec(ctx, "audit entry", `INSERT INTO audit_entries
-		(organization_id, sequence, at, caller, request, action, object_id, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		a.Organization, next.sequence, next.at, a.caller, a.request, a.Action, a.ObjectID, textOrNil(a.Detail), hash); err != nil {
+		(organization_id, sequence, at, caller, request, action, object_id, detail, hash, seal)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		a.Organization, next.sequence, next.at, a.caller, a.request, a.Action, a.ObjectID, textOrNil(a.Detail), hash, a.Seal); err != nil {
 		return err
 	}
 	_, err = tx.exec(ctx, "audit head", `UPDATE audit_heads SET sequence = $2, hash = $3 WHERE organization_id = $1`, a.Organization, next.sequence, hash)
@@ -68,22 +67,16 @@ type auditLink struct {
 	auditRow
 }
 
-// hash is SHA-256 over the hash before and every column, each with its length in front, so that no two different rows
-// have the same bytes.
+// hash is over the hash before and every column. Entries of older programs have no seal, and the hash that they had.
 func (l auditLink) hash(before []byte) []byte {
-	h := sha256.New()
-	part := func(b []byte) {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))
-		h.Write(b)
+	s := newSealing()
+	s.bytes(before)
+	s.numbers(l.organization, l.sequence, l.at, l.ObjectID)
+	s.texts(l.caller, l.request, l.Action, string(l.Detail))
+	if l.Seal != nil {
+		s.bytes(l.Seal)
 	}
-	part(before)
-	for _, n := range []int64{l.organization, l.sequence, l.at, l.ObjectID} {
-		part(binary.BigEndian.AppendUint64(nil, uint64(n)))
-	}
-	for _, s := range []string{l.caller, l.request, l.Action, string(l.Detail)} {
-		part([]byte(s))
-	}
-	return h.Sum(nil)
+	return s.sum()
 }
 
 // errAuditBroken ends the reading of a chain at its first bad entry.
@@ -121,7 +114,7 @@ func (r Reader) auditChain(ctx context.Context, organization int64) (last auditH
 	last.hash = []byte{}
 	for {
 		const page = 1000
-		links, err := collect(ctx, r, "audit entries", scanAuditLink, `SELECT organization_id, sequence, at, caller, request, action, object_id, detail, hash
+		links, err := collect(ctx, r, "audit entries", scanAuditLink, `SELECT organization_id, sequence, at, caller, request, action, object_id, detail, hash, seal
 			FROM audit_entries WHERE organization_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`, organization, last.sequence, page)
 		if err != nil {
 			return last, err
@@ -145,7 +138,7 @@ type storedAuditLink struct {
 
 func scanAuditLink(r row) (l storedAuditLink, err error) {
 	var detail *string
-	err = r.Scan(&l.organization, &l.sequence, &l.at, &l.caller, &l.request, &l.Action, &l.ObjectID, &detail, &l.stored)
+	err = r.Scan(&l.organization, &l.sequence, &l.at, &l.caller, &l.request, &l.Action, &l.ObjectID, &detail, &l.stored, &l.Seal)
 	if detail != nil {
 		l.Detail = json.RawMessage(*detail)
 	}

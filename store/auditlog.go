@@ -42,7 +42,7 @@ func (r Reader) AuditEntries(ctx context.Context, f AuditFilter, limit int64) ([
 	if !f.To.IsZero() {
 		to = xyra.Micros(f.To)
 	}
-	text := `SELECT organization_id, sequence, at, caller, request, action, object_id, detail, hash FROM audit_entries WHERE at >= $1 AND at <= $2`
+	text := `SELECT organization_id, sequence, at, caller, request, action, object_id, detail, hash, seal FROM audit_entries WHERE at >= $1 AND at <= $2`
 	args := []any{from, to, limit}
 	bound := func(condition string, value any) {
 		args = append(args, value)

@@ -13,11 +13,11 @@ type InvoiceSequence struct {
 	Last         int64
 }
 
-// InvoiceSequences lists every organization that has had an invoice.
+// InvoiceSequences lists every organization that has, or by the audit log has had, an invoice.
 func (r Reader) InvoiceSequences(ctx context.Context) ([]InvoiceSequence, error) {
 	return collect(ctx, r, "invoice sequences", func(r row) (s InvoiceSequence, err error) {
 		return s, r.Scan(&s.Organization, &s.Last)
-	}, `SELECT organization_id, sequence FROM invoice_sequences ORDER BY organization_id`)
+	}, `SELECT o.id, COALESCE(s.sequence, 0) FROM organizations o LEFT JOIN invoice_sequences s ON s.organization_id = o.id ORDER BY o.id`)
 }
 
 // InvoicesAfter reads the next invoices of an organization in order of sequence, with their lines, as they are stored:

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"xyra"
 	"xyra/money"
@@ -97,25 +95,21 @@ func (tx *Tx) InsertImportedInvoice(ctx context.Context, i xyra.Invoice) (xyra.I
 	if err != nil || !fresh {
 		return i, false, err
 	}
-	i.Sequence, err = value[int64](ctx, tx.Reader, "invoice sequence", `INSERT INTO invoice_sequences (organization_id, sequence) VALUES ($1, 1)
-		ON CONFLICT (organization_id) DO UPDATE SET sequence = invoice_sequences.sequence + 1 RETURNING sequence`, i.Organization)
+	i, parties, err := tx.link(ctx, i)
 	if err != nil {
 		return i, false, err
-	}
-	parties, err := json.Marshal(i.Parties)
-	if err != nil {
-		return i, false, fmt.Errorf("write the parties of invoice %s: %w", i.Number, err)
 	}
 	if _, err := tx.exec(ctx, "import invoice", `INSERT INTO invoices (organization_id, id, number, sequence, is_generated, period, currency,
 		status, amount, tax_amount, issue_date, due_date, notes, metadata, payment_method, payment_date, stripe_invoice_id,
-		stripe_checkout_session_id, stripe_payment_link, created_at, updated_at, parties, imported)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+		stripe_checkout_session_id, stripe_payment_link, created_at, updated_at, parties, imported, hash)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
 		i.Organization, i.ID, i.Number, i.Sequence, i.Period != 0, i.Period, i.Currency, i.Status, i.Amount, i.TaxAmount,
 		xyra.Micros(i.IssueDate), xyra.Micros(i.DueDate), i.Notes, textOrNil(i.Metadata), i.PaymentMethod, microsOrNil(i.PaymentDate),
-		i.Stripe.Invoice, i.Stripe.CheckoutSession, i.Stripe.PaymentLink, xyra.Micros(i.CreatedAt), xyra.Micros(i.UpdatedAt), string(parties),
-		i.Imported); err != nil {
+		i.Stripe.Invoice, i.Stripe.CheckoutSession, i.Stripe.PaymentLink, xyra.Micros(i.CreatedAt), xyra.Micros(i.UpdatedAt), parties,
+		i.Imported, i.Hash); err != nil {
 		return i, false, err
 	}
+	tx.Audit(xyra.Caller{}, xyra.AuditEntry{Organization: i.Organization, Action: "invoice.import", ObjectID: int64(i.ID), Seal: InvoiceSeal(i)})
 	return i, true, tx.insertLines(ctx, i)
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -12,12 +11,12 @@ import (
 
 const invoiceColumns = `organization_id, id, number, sequence, period, currency, status, amount, tax_amount, issue_date,
 	due_date, notes, metadata, payment_method, payment_date, stripe_invoice_id, stripe_checkout_session_id,
-	stripe_payment_link, created_at, updated_at, parties, imported`
+	stripe_payment_link, created_at, updated_at, parties, imported, hash`
 
 func scanInvoice(r row) (i xyra.Invoice, err error) {
 	err = r.Scan(&i.Organization, &i.ID, &i.Number, &i.Sequence, &i.Period, &i.Currency, &i.Status, &i.Amount, &i.TaxAmount,
 		instant{&i.IssueDate}, instant{&i.DueDate}, &i.Notes, object{&i.Metadata}, &i.PaymentMethod, instantOrNil{&i.PaymentDate},
-		&i.Stripe.Invoice, &i.Stripe.CheckoutSession, &i.Stripe.PaymentLink, instant{&i.CreatedAt}, instant{&i.UpdatedAt}, parsed{&i.Parties}, &i.Imported)
+		&i.Stripe.Invoice, &i.Stripe.CheckoutSession, &i.Stripe.PaymentLink, instant{&i.CreatedAt}, instant{&i.UpdatedAt}, parsed{&i.Parties}, &i.Imported, &i.Hash)
 	return i, err
 }
 
@@ -113,22 +112,17 @@ func (tx *Tx) InsertInvoice(ctx context.Context, i xyra.Invoice) (xyra.Invoice, 
 	for n := range i.Lines {
 		i.Lines[n].ID, i.Lines[n].CreatedAt, i.Lines[n].UpdatedAt = lineIDs[n], tx.Now, tx.Now
 	}
-	i.Sequence, err = value[int64](ctx, tx.Reader, "invoice sequence", `INSERT INTO invoice_sequences (organization_id, sequence) VALUES ($1, 1)
-		ON CONFLICT (organization_id) DO UPDATE SET sequence = invoice_sequences.sequence + 1 RETURNING sequence`, i.Organization)
+	i, parties, err := tx.link(ctx, i)
 	if err != nil {
 		return i, false, err
 	}
-	parties, err := json.Marshal(i.Parties)
-	if err != nil {
-		return i, false, fmt.Errorf("write the parties of invoice %s: %w", i.Number, err)
-	}
 	now := xyra.Micros(tx.Now)
 	inserted, err := tx.exec(ctx, "insert invoice", `INSERT INTO invoices (organization_id, id, number, sequence, is_generated, period,
-		currency, status, amount, tax_amount, issue_date, due_date, notes, metadata, payment_method, payment_date, created_at, updated_at, parties)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18)
+		currency, status, amount, tax_amount, issue_date, due_date, notes, metadata, payment_method, payment_date, created_at, updated_at, parties, hash)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19)
 		ON CONFLICT (organization_id, period, currency) WHERE is_generated AND status <> 'cancelled' DO NOTHING`,
 		i.Organization, i.ID, i.Number, i.Sequence, i.Period != 0, i.Period, i.Currency, i.Status, i.Amount, i.TaxAmount,
-		xyra.Micros(i.IssueDate), xyra.Micros(i.DueDate), i.Notes, textOrNil(i.Metadata), i.PaymentMethod, microsOrNil(i.PaymentDate), now, string(parties))
+		xyra.Micros(i.IssueDate), xyra.Micros(i.DueDate), i.Notes, textOrNil(i.Metadata), i.PaymentMethod, microsOrNil(i.PaymentDate), now, parties, i.Hash)
 	if err != nil || inserted == 0 {
 		return i, false, err
 	}

@@ -30,7 +30,8 @@ import (
 // everyNode are the statements that may ask all nodes of a cluster, by what they contain. None of them locks rows, and
 // none is of a request of an organization.
 var everyNode = map[string]string{
-	"SELECT organization_id, sequence FROM invoice_sequences":                                        "verify walks all organizations",
+	"LEFT JOIN invoice_sequences s ON s.organization_id = o.id ORDER BY o.id":                        "verify walks all organizations",
+	"FROM invoice_sequences WHERE chained < sequence ORDER BY":                                       "the start chains what older programs have left",
 	"SELECT organization_id, sequence, hash FROM audit_heads ORDER BY":                               "verify walks all organizations",
 	"SELECT organization_id, id FROM webhook_deliveries\n\t\tWHERE created_at <= $1 ORDER":           "the job that cleans up",
 	"FROM audit_entries WHERE at >= $1 AND at <= $2 ORDER BY":                                        "superusers read the audit log of all organizations",

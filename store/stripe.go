@@ -56,11 +56,13 @@ func (tx *Tx) UpdateCheckoutSession(ctx context.Context, c xyra.CheckoutSession)
 	return err
 }
 
-// UpdateInvoiceCheckout writes the session that an invoice is paid on, and the page where the customer does; nil is none.
-func (tx *Tx) UpdateInvoiceCheckout(ctx context.Context, i xyra.Invoice, session, link *string) error {
+// UpdateInvoiceCheckout writes the session that an invoice is paid on, and the page where the customer does; nil is none. It
+// returns the invoice as it is then.
+func (tx *Tx) UpdateInvoiceCheckout(ctx context.Context, i xyra.Invoice, session, link *string) (xyra.Invoice, error) {
+	i.Stripe.CheckoutSession, i.Stripe.PaymentLink, i.UpdatedAt = session, link, tx.Now
 	_, err := tx.exec(ctx, "update invoice checkout", `UPDATE invoices SET stripe_checkout_session_id = $3, stripe_payment_link = $4,
 		updated_at = $5 WHERE organization_id = $1 AND id = $2`, i.Organization, i.ID, session, link, xyra.Micros(tx.Now))
-	return err
+	return i, err
 }
 
 // InsertStripeEvent remembers an event for ever. It is false when the event was there already.
