@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,9 +42,15 @@ var fields = map[string]func(*Document, string){
 
 var active = regexp.MustCompile(`/(JS|JavaScript|URI|Launch|AA|OpenAction|Annots?|AcroForm|XFA|GoTo[RE]?|SubmitForm|RichMedia|Filespec|EF)\b`)
 
+// XYRA_TEST_LONG draws each text in each field; else each is in some fields, and each field has some.
 func TestInvoice_TextIsDrawnAndNeverInterpreted(t *testing.T) {
-	for name, set := range fields {
+	long, cell := os.Getenv("XYRA_TEST_LONG") != "", 0
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		set := fields[name]
 		for _, payload := range payloads {
+			if cell++; !long && cell%6 != 0 {
+				continue
+			}
 			doc := sample("USD", line("Work", "1", "10"))
 			set(&doc, payload)
 			f := readFile(t, draw(t, doc))
