@@ -37,7 +37,7 @@ const (
 
 // Migrate brings the schema to this binary's version and returns how many steps it took. Several processes may start at
 // once on PostgreSQL: one migrates, the others wait; SQLite's must be opened Alone. A step that fails is rolled back whole. On
-// a Citus cluster new tables are spread over its nodes afterwards.
+// a Citus cluster new tables are spread over its nodes afterwards. At last, invoices that older programs have issued are chained.
 func (db *DB) Migrate(ctx context.Context) (int, error) {
 	provider, err := db.migrationProvider()
 	if err != nil {
@@ -52,6 +52,9 @@ func (db *DB) Migrate(ctx context.Context) (int, error) {
 	}
 	if err := db.distribute(ctx); err != nil {
 		return 0, fmt.Errorf("spread the tables over the cluster: %w", err)
+	}
+	if err := db.chainInvoices(ctx); err != nil {
+		return 0, err
 	}
 	return steps, nil
 }
