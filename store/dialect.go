@@ -116,10 +116,13 @@ func (d *dialect) fault(err error) error {
 	return xyra.Unavailable(err)
 }
 
+// codeReadOnly is PostgreSQL's refusal to write in a transaction that may only read.
+const codeReadOnly = "25006"
+
 func (d *dialect) isAway(err error) bool {
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
 		class := pg.Code[:2]
-		return class == "08" || class == "53" || class == "57" || class == "58" || pg.Code == "25006" || pg.Code == "40001" || pg.Code == "40P01"
+		return class == "08" || class == "53" || class == "57" || class == "58" || pg.Code == codeReadOnly || pg.Code == "40001" || pg.Code == "40P01"
 	}
 	if lite := (*sqlite.Error)(nil); errors.As(err, &lite) {
 		switch lite.Code() & 0xff {

@@ -126,6 +126,7 @@ func openPostgres(ctx context.Context, o Options) (write, read *sql.DB, d *diale
 		config.RuntimeParams["application_name"] = "xyra"
 	}
 	config.DialFunc = impatientDialer().DialContext
+	config.OnPgError = leaveReadOnly(config.OnPgError)
 	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		if err := plainPlans(ctx, c); err != nil {
 			return err

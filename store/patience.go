@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // This file says how long PostgreSQL and the way to it are waited for.
@@ -29,6 +30,14 @@ const answerMargin = 5 * time.Second
 // impatientDialer makes connections that end when nobody answers on them.
 func impatientDialer() *net.Dialer {
 	return &net.Dialer{Timeout: dialMax, Control: loseUnanswered, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: aliveAfter, Interval: aliveEvery, Count: aliveTries}}
+}
+
+// leaveReadOnly ends a connection on which nothing may be written: a server that was demoted, or whose disk was full, keeps
+// its sessions so, while a new connection finds one that writes.
+func leaveReadOnly(before pgconn.PgErrorHandler) pgconn.PgErrorHandler {
+	return func(c *pgconn.PgConn, err *pgconn.PgError) (stays bool) {
+		return before(c, err) && err.Code != codeReadOnly
+	}
 }
 
 // limitSession has the server end statements that take too long, and transactions of a program that vanished with their locks.

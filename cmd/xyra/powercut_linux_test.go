@@ -77,7 +77,7 @@ func diskBreaks() []diskBreak {
 	return []diskBreak{
 		{"sync", "-wal", syscall.EIO, 0}, {"write", "-wal", syscall.ENOSPC, 0}, {"sync", "-wal", syscall.EIO, 1}, {"write", "-wal", syscall.EIO, 0},
 		{"sync", "-wal", syscall.ENOSPC, 0}, {"write", "-wal", syscall.EIO, 1}, {"write", "-wal", syscall.ENOSPC, 3}, {"sync", "-wal", syscall.EDQUOT, 2},
-		{"sync", ".db", syscall.EIO, 1}, {"write", ".db", syscall.ENOSPC, 1},
+		{"write", "-wal", syscall.EROFS, 0}, {"sync", ".db", syscall.EIO, 1}, {"write", ".db", syscall.ENOSPC, 1},
 	}
 }
 
