@@ -93,6 +93,14 @@ func (r Reader) VerifyAudit(ctx context.Context) (faults []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	headless, err := collect(ctx, r, "audit chains without head", scanValue[int64], `SELECT DISTINCT e.organization_id FROM audit_entries e
+		WHERE NOT EXISTS (SELECT 1 FROM audit_heads h WHERE h.organization_id = e.organization_id) ORDER BY e.organization_id`)
+	if err != nil {
+		return nil, err
+	}
+	for _, organization := range headless {
+		faults = append(faults, fmt.Sprintf("audit chain of organization %d has no head", organization))
+	}
 	for _, head := range heads {
 		last, err := r.auditChain(ctx, head.organization)
 		if errors.Is(err, errAuditBroken) {

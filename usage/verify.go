@@ -105,7 +105,7 @@ func compareRollup(table string, want map[spanKey]*xyra.SpanUsage, have []xyra.S
 		k := spanKey{h.Organization, h.Agent, h.From.Unix(), h.Kind, h.Type, h.Currency}
 		w := want[k]
 		delete(want, k)
-		if w == nil {
+		if w == nil || !w.From.Equal(h.From) { // the key knows whole seconds only
 			w = &xyra.SpanUsage{}
 		}
 		if w.Count != h.Count || w.ChargedCount != h.ChargedCount || !w.Quantity.Equal(h.Quantity) || !w.Charge.Equal(h.Charge) {
