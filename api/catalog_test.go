@@ -89,7 +89,7 @@ func TestAgents_RolesDecideInOrder(t *testing.T) {
 			{http.MethodPost, "/agents", loner, create, 403, detailText(denied)},
 			{http.MethodPost, "/agents", other.admin, create, 403, detailText(denied)},
 			{http.MethodPost, "/agents", other.admin, `{"name":"x","organization_id":999}`, 403, detailText(denied)},
-			{http.MethodPost, "/agents", n.root, `{"name":"x","organization_id":1e30}`, 400, `…"Organization with ID 9223372036854775807 not found"`},
+			{http.MethodPost, "/agents", n.root, `{"name":"x","organization_id":1e30}`, 400, `…"Organization with ID 1000000000000000000000000000000 not found"`},
 			{http.MethodPost, "/agents", user, `{"name":"x","billing_model_id":0,"organization_id":` + n.id + `}`, 400, detailText("Billing model with ID 0 not found")},
 			{http.MethodPost, "/agents", user, `{"name":null,"config":[],"is_active":1,"status":null,"capabilities":{},"organization_id":"1","billing_model_id":true}`, 422, "…" +
 				`{"type":"string_type","loc":["body","name"],"msg":"Input should be a valid string","input":null},` +
@@ -238,5 +238,24 @@ func TestOrganizations_RolesAndSettings(t *testing.T) {
 			{http.MethodPost, "/agents", user, `{"name":1}`, 403, detailText("Organization is suspended")},
 			{http.MethodPut, own, n.root, `{"status":"active"}`, 200, `…"status":"active"`},
 		})
+	})
+}
+
+// An id beyond 64 bits is no object's, and refusals name it as it was sent.
+func TestBodies_NameIDsBeyondAllBits(t *testing.T) {
+	eachServer(t, Options{}, func(t *testing.T, s *Server) {
+		n := newTenant(t, s, "Acme")
+		agent := n.agent("bot", "")
+		for _, id := range []string{"9223372036854775808", "-9223372036854775809", "1000000000000000000000000000000", "9223372036854775807", "0", "-1"} {
+			organization, model := detailText("Organization with ID "+id+" not found"), detailText("Billing model with ID "+id+" not found")
+			n.exchange([]exchange{
+				{http.MethodPost, "/agents", n.root, `{"name":"x","organization_id":` + id + `}`, 400, organization},
+				{http.MethodPost, "/agents", n.root, `{"name":"x","organization_id":` + n.id + `,"billing_model_id":` + id + `}`, 400, model},
+				{http.MethodPut, "/agents/" + agent, n.root, `{"billing_model_id":` + id + `}`, 400, model},
+				{http.MethodPost, "/billing-models", n.root, `{"name":"x","model_type":"seat","seat_price_per_seat":1,"organization_id":` + id + `}`, 400, organization},
+				{http.MethodPost, "/users", n.root, `{"email":"a@b.example","password":"quite-a-secret","organization_id":` + id + `}`, 400, organization},
+				{http.MethodPost, "/invoices", n.root, `{"due_date":"2030-01-01","items":[],"organization_id":` + id + `}`, 400, organization},
+			})
+		}
 	})
 }

@@ -1,7 +1,14 @@
 package api
 
 import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+
 	"xyra"
+	"xyra/money"
+	"xyra/strictjson"
 )
 
 // This file answers "which organization's data is this about, and may the caller reach it".
@@ -42,4 +49,34 @@ func (c *call) invoice(id int64) (xyra.Invoice, error) {
 		return c.db().InvoiceAnywhere(c.context(), xyra.InvoiceID(id))
 	}
 	return c.db().Invoice(c.context(), c.caller.Organization, xyra.InvoiceID(id))
+}
+
+// namedIDs are the fields of bodies whose ids refusals name, with how those begin.
+var namedIDs = map[string]string{"organization_id": "Organization with ID ", "billing_model_id": "Billing model with ID "}
+
+// asSent writes an id beyond 64 bits, which was read as the nearest one, as it was sent into the refusal that names it.
+func (c *call) asSent(err error) error {
+	var refused *xyra.Error
+	if !errors.As(err, &refused) || refused.Code != xyra.CodeInvalid {
+		return err
+	}
+	for field, begin := range namedIDs {
+		id, begins := strings.CutPrefix(refused.Message, begin)
+		id, ends := strings.CutSuffix(id, " not found")
+		if !begins || !ends || id != strconv.Itoa(math.MaxInt64) && id != strconv.Itoa(math.MinInt64) {
+			continue
+		}
+		body, fault := strictjson.Parse(c.raw)
+		if fault != nil {
+			continue
+		}
+		sent, there := body.Field(field)
+		if !there || sent.Kind() != strictjson.Number {
+			continue
+		}
+		if exact, err := money.ParseExact(sent.Number()); err == nil { // else it has more digits than anybody reads
+			return xyra.Invalid("%s%s not found", begin, exact.Plain())
+		}
+	}
+	return err
 }

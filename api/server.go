@@ -171,7 +171,7 @@ func (s *Server) answer(c *call) answer {
 	}
 	out, err := c.route.operation.run(c)
 	if err != nil {
-		return s.keepAnswer(c, s.answerError(c.request, err))
+		return s.keepAnswer(c, s.answerError(c.request, c.asSent(err)))
 	}
 	if a, ok := out.(answer); ok {
 		return a

@@ -94,7 +94,7 @@ func TestUpdateUser_NullsAndTypes(t *testing.T) {
 		answers(t, ask(s, http.MethodPut, userPath(p.memberID), p.root, `{"organization_id":null,"full_name":null}`), 200,
 			fmt.Sprintf(`{"email":"member@northwind.io","full_name":null,"is_active":true,"is_superuser":false,"role":"user","id":%d,"organization_id":null,…`, p.memberID))
 		answers(t, ask(s, http.MethodPut, userPath(p.memberID), p.root, `{"organization_id":99999999999999999999}`), 400,
-			`{"detail":"Organization with ID 9223372036854775807 not found"}`)
+			`{"detail":"Organization with ID 99999999999999999999 not found"}`)
 		answers(t, ask(s, http.MethodPut, userPath(p.memberID), p.root, `{"email":"Admin@northwind.io"}`), 409, `{"detail":"A user with this email already exists"}`)
 		answers(t, ask(s, http.MethodPut, userPath(p.memberID), p.member, `{"email":"Admin@northwind.io"}`), 400, `{"detail":"Email cannot be changed to this address"}`)
 		answers(t, ask(s, http.MethodPut, userPath(1), p.root, `{"is_active":false}`), 409, `{"detail":"Cannot remove the last superuser"}`)
