@@ -63,7 +63,7 @@ func (c *call) asSent(err error) error {
 	for field, begin := range namedIDs {
 		id, begins := strings.CutPrefix(refused.Message, begin)
 		id, ends := strings.CutSuffix(id, " not found")
-		if !begins || !ends || id != strconv.Itoa(math.MaxInt64) && id != strconv.Itoa(math.MinInt64) {
+		if !begins || !ends || id != strconv.FormatInt(math.MaxInt64, 10) && id != strconv.FormatInt(math.MinInt64, 10) {
 			continue
 		}
 		body, fault := strictjson.Parse(c.raw)
