@@ -85,8 +85,10 @@ func TestLogin_NobodyTakesAsLongAsSomebody(t *testing.T) {
 		times = 300
 	}
 	took := map[string][]time.Duration{}
+	emails := []string{"ada@northwind.io", "nobody@nowhere.io"}
 	for range times {
-		for _, email := range []string{"ada@northwind.io", "nobody@nowhere.io"} {
+		slices.Reverse(emails) // the first of a round sweeps old attempts out
+		for _, email := range emails {
 			started := time.Now()
 			w.refused(w.login(email, "wrong", home), xyra.CodeUnauthenticated, wrongLogin)
 			took[email] = append(took[email], time.Since(started))
