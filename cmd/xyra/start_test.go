@@ -208,3 +208,31 @@ func TestHelp_NamesEveryVariable(t *testing.T) {
 		}
 	}
 }
+
+// Promise 15: a start whose secret or first password anybody could guess is refused, on whatever database and however it is set.
+func TestStart_GuessableLoginIsRefused(t *testing.T) {
+	database := storetest.Postgres(t).URL
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("changethis\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	strong := "SECRET_KEY=" + strings.Repeat("s", 32)
+	for _, c := range []struct{ env, want string }{
+		{"SECRET_KEY=changethis", "SECRET_KEY"}, {"SECRET_KEY=ChangeThis", "SECRET_KEY"}, {"SECRET_KEY=secret", "SECRET_KEY"},
+		{"SECRET_KEY=your-secret-key-here", "SECRET_KEY"}, {"SECRET_KEY_FILE=" + file, "SECRET_KEY"},
+		{"DATABASE_URL=" + database, "SECRET_KEY is not set"}, {"DATABASE_URL=" + database + " SECRET_KEY=development", "SECRET_KEY"},
+		{"FIRST_SUPERUSER_PASSWORD=changethis", "FIRST_SUPERUSER_PASSWORD"}, {"FIRST_SUPERUSER_PASSWORD=Passw0rd", "FIRST_SUPERUSER_PASSWORD"},
+		{"FIRST_SUPERUSER_PASSWORD=root", "FIRST_SUPERUSER_PASSWORD"}, {"FIRST_SUPERUSER_PASSWORD=admin@example.com", "FIRST_SUPERUSER_PASSWORD"},
+		{"FIRST_SUPERUSER_PASSWORD_FILE=" + file, "FIRST_SUPERUSER_PASSWORD"}, {"XYRA_ADDR=0.0.0.0:0 FIRST_SUPERUSER_PASSWORD=admin", "FIRST_SUPERUSER_PASSWORD"},
+		{"XYRA_ADDR=[::]:0 FIRST_SUPERUSER_PASSWORD=admin", "FIRST_SUPERUSER_PASSWORD"},
+		{strong + " DATABASE_URL=" + database + " XYRA_ADDR=0.0.0.0:0 FIRST_SUPERUSER_PASSWORD=admin", "FIRST_SUPERUSER_PASSWORD"},
+	} {
+		t.Run(c.env, func(t *testing.T) {
+			t.Parallel()
+			code, out, complaint := ended(t, command(t, strings.Fields(c.env)))
+			if code != 1 || out != "" || !strings.Contains(complaint, c.want) || strings.Count(complaint, "\n") != 1 {
+				t.Errorf("ends with %d, says %q and complains\n%s", code, out, complaint)
+			}
+		})
+	}
+}
