@@ -291,6 +291,8 @@ func TestVerify_OlderProgramsInvoicesAreChainedLate(t *testing.T) {
 		}
 		older()
 		wantUntouched(st.t, st)
+		st.must(http.MethodPost, "/invoices/"+st.own["invoice"]+"/pay", "root", `{"payment_method":"card"}`) // a change seals what is not chained yet
+		wantUntouched(st.t, st)
 		st.fresh(st.own, "invoice")
 		wantUntouched(st.t, st)
 		before := chained()

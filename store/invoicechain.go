@@ -136,8 +136,9 @@ func (r Reader) frozenInvoices(ctx context.Context, organization xyra.Organizati
 
 // lastSeal is the newest audit entry that says what an invoice has become. One of an older program has no seal.
 type lastSeal struct {
-	exists bool
-	seal   []byte
+	exists  bool
+	seal    []byte
+	chained bool // the invoice was issued or chained by a program that seals
 }
 
 func (r Reader) lastSeal(ctx context.Context, organization xyra.OrganizationID, id xyra.InvoiceID) (lastSeal, error) {
@@ -147,7 +148,9 @@ func (r Reader) lastSeal(ctx context.Context, organization xyra.OrganizationID, 
 	if err != nil || len(seals) == 0 {
 		return lastSeal{}, err
 	}
-	return lastSeal{true, seals[0]}, nil
+	chained, err := value[bool](ctx, r, "invoice chained", `SELECT EXISTS (SELECT 1 FROM audit_entries WHERE organization_id = $1 AND object_id = $2
+		AND action IN ('invoice.create', 'invoice.generate', 'invoice.import', 'invoice.chain') AND seal IS NOT NULL)`, organization, int64(id))
+	return lastSeal{true, seals[0], chained}, err
 }
 
 // VerifyInvoices walks an organization's invoices along their chain and returns a text for each that is not as it was
@@ -190,7 +193,7 @@ func (r Reader) VerifyInvoices(ctx context.Context, organization xyra.Organizati
 }
 
 // faults says what is wrong with an invoice, whose hash should go on from before when it is chained. One that is not yet
-// chained comes from an older program that runs beside this one: then nothing has sealed it.
+// chained comes from an older program that runs beside this one: then nothing has sealed its issue.
 func (f frozenInvoice) faults(before []byte, chained bool, last lastSeal) (faults []string) {
 	say := func(what string) {
 		faults = append(faults, fmt.Sprintf("organization %d: invoice %s (sequence %d) %s", f.Organization, f.Number, f.Sequence, what))
@@ -198,7 +201,7 @@ func (f frozenInvoice) faults(before []byte, chained bool, last lastSeal) (fault
 	switch {
 	case chained && !bytes.Equal(f.link(before), f.Hash):
 		say("is not as it was issued, or not in its place: its hash does not go on from the one before")
-	case !chained && (f.Hash != nil || last.seal != nil):
+	case !chained && (f.Hash != nil || last.chained):
 		say("is outside the chain")
 	}
 	switch {

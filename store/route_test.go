@@ -234,6 +234,15 @@ func sendEverything(t *testing.T, db *store.DB) {
 	if _, err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	sequences, err := db.InvoiceSequences(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sequences {
+		if _, err := db.VerifyInvoices(t.Context(), s.Organization); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func methods(of any) map[string]bool {
