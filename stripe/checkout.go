@@ -159,7 +159,7 @@ func (g *Gateway) create(ctx context.Context, caller xyra.Caller, d due) (string
 	}
 	params, err := g.params(d, *customer)
 	if err != nil {
-		return "", xyra.Final(err)
+		return "", g.refused(ctx, caller, d.invoice, xyra.Final(err))
 	}
 	params.IdempotencyKey = key("checkout", int64(d.invoice.ID), d.invoice.CreatedAt, params, len(d.sessions))
 	made, err := g.client.V1CheckoutSessions.Create(ctx, params)
@@ -178,20 +178,22 @@ func (g *Gateway) create(ctx context.Context, caller xyra.Caller, d due) (string
 // refused has it noted on the invoice when Stripe will not make a page for it, now or later.
 func (g *Gateway) refused(ctx context.Context, caller xyra.Caller, i xyra.Invoice, cause error) error {
 	var wish *xyra.JobError
-	refusal := (*stripego.Error)(nil)
-	if !errors.As(cause, &wish) || !wish.Final || !errors.As(cause, &refusal) {
+	if !errors.As(cause, &wish) || !wish.Final {
 		return cause
 	}
-	why := refusal.Msg
-	if refusal.Code != "" {
-		why += " (" + string(refusal.Code) + ")"
+	why, refusal := cause.Error(), (*stripego.Error)(nil)
+	if errors.As(cause, &refusal) {
+		why = refusal.Msg
+		if refusal.Code != "" {
+			why += " (" + string(refusal.Code) + ")"
+		}
 	}
 	err := g.db.Tx(ctx, func(tx *store.Tx) error {
 		billing.RefuseCheckout(tx, caller, i, why)
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("note that %w: %w", refusal, err)
+		return fmt.Errorf("note that %s: %w", why, err)
 	}
 	return cause
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -128,8 +130,8 @@ func (f *fake) act(method string, path []string, form map[string]string) (int, s
 		if _, known := f.customers[form["customer"]]; !known {
 			return 400, `{"error":{"type":"invalid_request_error","message":"no such customer"}}`
 		}
-		if form["line_items[0][price_data][unit_amount]"] == "1" {
-			return 400, `{"error":{"type":"invalid_request_error","code":"amount_too_small","message":"too small"}}`
+		if refusal := outOfBounds(form["line_items[0][price_data][currency]"], form["line_items[0][price_data][unit_amount]"]); refusal != "" {
+			return 400, refusal
 		}
 		id := fmt.Sprintf("cs_test_%d", len(f.sessions)+1)
 		f.sessions[id] = &fakeSession{status: "open", payment: "unpaid", form: form, expires: f.now().Add(24 * time.Hour)}
@@ -149,6 +151,27 @@ func (f *fake) act(method string, path []string, form map[string]string) (int, s
 		s.status = "expired"
 	}
 	return f.show(path[2])
+}
+
+// least are the smallest amounts of some currencies, in Stripe's units, as https://docs.stripe.com/currencies lists them.
+var least = map[string]int{"usd": 50, "eur": 50, "gbp": 30, "huf": 17500, "jpy": 50, "czk": 1500}
+
+// outOfBounds is how Stripe refuses an amount that is too small or has more than eight digits, or one with a digit that the
+// currency does not have.
+func outOfBounds(currency, amount string) string {
+	units, err := strconv.Atoi(amount)
+	refuse := func(code, text string) string {
+		return fmt.Sprintf(`{"error":{"type":"invalid_request_error","code":"%s","message":"%s"}}`, code, text)
+	}
+	switch {
+	case err != nil || len(amount) > 8:
+		return refuse("amount_too_large", "The Checkout Session's total amount must be no more than 99999999")
+	case units < least[currency]:
+		return refuse("amount_too_small", "The Checkout Session's total amount due must add up to at least the minimum")
+	case slices.Contains([]string{"isk", "ugx"}, currency) && units%100 != 0, slices.Contains([]string{"bhd", "jod", "kwd", "omr", "tnd"}, currency) && units%10 != 0:
+		return refuse("invalid_request_error", "Invalid integer")
+	}
+	return ""
 }
 
 func (f *fake) show(id string) (int, string) {
