@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,22 +133,36 @@ func (c *cluster) start(around func(*exec.Cmd) (started func())) {
 	}
 }
 
-// restartIfDown waits until the postmaster takes clients again, and starts a new one in the place of one that has given up.
-func (c *cluster) restartIfDown(around func(*exec.Cmd) (started func())) {
+// backAfter is how long after the database took clients again the server did all its work again. A postmaster that has given
+// up is replaced meanwhile.
+func (c *cluster) backAfter(s *server, l *ledger, around func(*exec.Cmd) (started func())) time.Duration {
 	c.t.Helper()
-	ctx, look := untilDone(c.t), time.NewTicker(20*time.Millisecond)
-	defer look.Stop()
 	db := rawDatabase(c.t, c.env())
 	defer db.Close()
-	for db.PingContext(ctx) != nil {
-		select {
-		case <-c.down:
-			c.start(around)
-		case <-look.C:
-		case <-ctx.Done():
-			c.t.Fatalf("PostgreSQL takes no clients: %s", c.log)
+	db.SetMaxIdleConns(-1)
+	ctx := untilDone(c.t)
+	for since := time.Now(); ctx.Err() == nil; {
+		if db.PingContext(ctx) != nil {
+			select {
+			case <-c.down:
+				c.start(around)
+			default:
+			}
+			since = time.Now()
+		}
+		ready, _ := s.answered(ctx, http.MethodGet, "/ready", "", "")
+		wrote, _ := s.answered(ctx, http.MethodPost, "/api/v1"+eventPath(l.agents, 0), l.key, `{"activity_type":"generated_token"}`)
+		back := time.Since(since)
+		if ready == http.StatusOK && wrote == http.StatusOK {
+			return back
+		}
+		if back > recoverMax {
+			c.t.Errorf("%s after its database the server answers %d and %d; %s", back, ready, wrote, s.log)
+			return back
 		}
 	}
+	c.t.Errorf("the database is not back; %s", c.log)
+	return 0
 }
 
 func (c *cluster) launch(around func(*exec.Cmd) (started func())) {

@@ -91,6 +91,7 @@ func (o *operatorOf) leaveAlone() {
 
 // A PostgreSQL server that is read-only, out of connections, locked up or restless under six kinds of work.
 func TestFault_PostgreSQLStateIsAnsweredHonestlyAndHeals(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, "max_connections=30")
 	env := append(c.env(), "XYRA_POSTGRES_STATEMENT_TIMEOUT=1s", "XYRA_POSTGRES_CONNS=4")
 	f := newFaulted(t, env, startServer(t, env...))
@@ -117,6 +118,7 @@ func TestFault_PostgreSQLStateIsAnsweredHonestlyAndHeals(t *testing.T) {
 
 // Another process holds the SQLite file for a while: writes wait for it, and all is answered.
 func TestFault_SQLiteHeldByAnotherProcessOnlyWaits(t *testing.T) {
+	t.Parallel()
 	env := []string{"XYRA_DATA_DIR=" + t.TempDir(), "FIRST_SUPERUSER_PASSWORD=" + testPassword, "LOG_LEVEL=error"}
 	f := newFaulted(t, env, startServer(t, env...))
 	o := newOperatorOf(t, env)

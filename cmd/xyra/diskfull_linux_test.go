@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // smallDisk is the size of a disk that is filled, with room for the log of SQLite and what it is copied to.
@@ -38,6 +37,7 @@ func fill(t testing.TB, dir string) (ballast string) {
 // A real disk, small and full: nothing is lost, nothing is answered but true 200 and honest 503, reads go on, and with space
 // again the server works by itself.
 func TestDiskFull_SQLiteRefusesAndHeals(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	env := []string{"XYRA_DATA_DIR=" + dir, "SECRET_KEY=" + strings.Repeat("k", 32), "FIRST_SUPERUSER_PASSWORD=" + testPassword, "LOG_LEVEL=error"}
 	cmd := command(t, env)
@@ -105,6 +105,7 @@ func postgresBreaks() []diskBreak {
 
 // The disk below PostgreSQL is full or broken: nothing that was acknowledged is lost, and with the disk the server is back.
 func TestDiskFull_PostgreSQLRefusesAndHeals(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, "max_wal_size=32MB", "min_wal_size=8MB")
 	c.kill()
 	var trap *diskTrap
@@ -135,13 +136,10 @@ func TestDiskFull_PostgreSQLRefusesAndHeals(t *testing.T) {
 			l.reach(l.refused.Load()+20, &l.refused, "refused")
 		}
 		trap.failing(nil)
-		c.restartIfDown(trapped)
-		started := time.Now()
-		back := s.until(http.StatusOK, recoverMax, http.MethodGet, "/ready", "", "") +
-			s.until(http.StatusOK, recoverMax, http.MethodPost, "/api/v1"+eventPath(l.agents, 0), l.key, `{"activity_type":"generated_token"}`)
+		back := c.backAfter(s, l, trapped)
 		l.more(20)
 		stop()
-		t.Logf("%s: %d calls failed, back after %s of %s", fault, hits.Load(), back, time.Since(started))
+		t.Logf("%s: %d calls failed, back after %s", fault, hits.Load(), back)
 	}
 	if code := s.terminate(); code != 0 {
 		t.Errorf("ends with %d: %s", code, s.log)

@@ -44,6 +44,7 @@ func mustStand(t *testing.T, p *platter, l *ledger, env []string, after int, see
 
 // The power goes at any moment: what was synced is on the disk, of the rest any sectors. Each acknowledged event is there.
 func TestPowerCut_KeepsEveryAcknowledgedEvent(t *testing.T) {
+	t.Parallel()
 	s, _, p, l, env := trappedServer(t)
 	for range rounds(2, 10) {
 		before := p.now()
@@ -84,6 +85,7 @@ func diskBreaks() []diskBreak {
 // While writing or syncing fails nothing is acknowledged; what an earlier sync failed for is not taken for stored after a later
 // one; and the server works again within five seconds after the disk does, by itself.
 func TestDiskFault_NothingIsAcknowledgedAndAllHeals(t *testing.T) {
+	t.Parallel()
 	s, trap, p, l, env := trappedServer(t)
 	l.padding = strings.Repeat("padding ", 1000)
 	faults := diskBreaks()
