@@ -1,11 +1,13 @@
 package main
 
 import (
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -187,4 +189,29 @@ func writeImage(t testing.TB, files map[string][]byte) (dir string) {
 		}
 	}
 	return dir
+}
+
+// What was synced is in every image; what no good sync was for may be missing, also when a later sync was good.
+func TestPlatter_LosesWhatNoGoodSyncWasFor(t *testing.T) {
+	dir := t.TempDir()
+	p, file := newPlatter(t, dir), filepath.Join(dir, "file")
+	write := func(at int64, text string) {
+		p.note(diskCall{kind: "write", path: file, offset: at, data: []byte(text)})
+	}
+	write(0, "A")
+	p.note(diskCall{kind: "sync", path: file})
+	p.note(diskCall{kind: "sync", path: dir})
+	write(1, "B")
+	p.note(diskCall{kind: "sync", path: file, failed: syscall.EIO})
+	write(2, "C")
+	p.note(diskCall{kind: "sync", path: file})
+	write(3, "D")
+	seen := map[string]bool{}
+	for seed := range uint64(200) {
+		seen[strings.ReplaceAll(string(p.image(p.now(), rand.New(rand.NewPCG(seed, 0)))[file]), "\x00", "-")] = true
+	}
+	want := map[string]bool{"ABC": true, "ABCD": true, "A-C": true, "A-CD": true}
+	if !maps.Equal(seen, want) {
+		t.Errorf("images are %v, want %v", seen, want)
+	}
 }
