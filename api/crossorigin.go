@@ -5,6 +5,12 @@ import (
 	"slices"
 )
 
+// What a web page may read of an answer; the second when a rate is set, whose headers the contract does not know.
+const (
+	exposedHeaders     = "X-Request-ID, Idempotent-Replayed, Retry-After"
+	exposedRateHeaders = exposedHeaders + ", RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+)
+
 const corsMethods = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 // crossOrigin lets browsers on the configured origins use the API, with credentials. Every other origin is answered as
@@ -16,20 +22,33 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		known := slices.Contains(s.CORSOrigins, origin)
-		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
-			s.write(w, r, preflight(r, origin, known))
+		if isPreflight(r) {
+			s.write(w, r, preflight(r, origin, slices.Contains(s.CORSOrigins, origin)))
 			return
 		}
-		if known {
-			h := w.Header()
-			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Allow-Credentials", "true")
-			h.Set("Access-Control-Expose-Headers", "X-Request-ID, Idempotent-Replayed, Retry-After")
-			h.Add("Vary", "Origin")
-		}
+		s.shareWithOrigin(w.Header(), origin)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isPreflight tells whether a browser asks what a page may do.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// shareWithOrigin lets pages of a configured origin read the answer.
+func (s *Server) shareWithOrigin(h http.Header, origin string) {
+	if origin == "" || !slices.Contains(s.CORSOrigins, origin) {
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	exposed := exposedHeaders
+	if s.Rate.Requests > 0 {
+		exposed = exposedRateHeaders
+	}
+	h.Set("Access-Control-Expose-Headers", exposed)
+	h.Add("Vary", "Origin")
 }
 
 func preflight(r *http.Request, origin string, known bool) answer {

@@ -58,7 +58,8 @@ func (l *limiter) take(caller uint64, now time.Time) rateWindow {
 	return w
 }
 
-// rateLimited refuses what is beyond the rate, before anything is read or asked. Probes are never refused.
+// rateLimited refuses what is beyond the rate, before anything is read or asked. Probes are never refused, nor are preflights: they
+// carry no credential, and a browser that is refused one does not tell why.
 func (s *Server) rateLimited(next http.Handler) http.Handler {
 	if s.Rate.Requests == 0 {
 		return next
@@ -67,7 +68,7 @@ func (s *Server) rateLimited(next http.Handler) http.Handler {
 	policy := []string{strconv.Itoa(l.Requests) + ";w=" + strconv.Itoa(int(l.Each.Seconds()))}
 	limit := []string{strconv.Itoa(l.Requests)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/health" || r.URL.Path == "/ready" {
+		if r.URL.Path == "/health" || r.URL.Path == "/ready" || isPreflight(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -78,6 +79,7 @@ func (s *Server) rateLimited(next http.Handler) http.Handler {
 		h["Ratelimit-Policy"], h["Ratelimit-Limit"] = policy, limit
 		h["Ratelimit-Remaining"], h["Ratelimit-Reset"] = []string{strconv.Itoa(max(0, l.Requests-window.used))}, []string{reset}
 		if window.used > l.Requests {
+			s.shareWithOrigin(h, r.Header.Get("Origin"))
 			a := refusal(http.StatusTooManyRequests, "Too many requests")
 			a.set("Retry-After", reset)
 			s.write(w, r, a)

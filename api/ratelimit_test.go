@@ -109,3 +109,40 @@ func TestReady_TurnsWhileDraining(t *testing.T) {
 		}
 	})
 }
+
+// A page of a known origin can read the rate, also where it is refused, and its browser's question is never refused or counted.
+func TestRateLimit_PagesOfKnownOriginsCanReadIt(t *testing.T) {
+	eachMarket(t, func(t *testing.T, m market) {
+		s := m.s.withOptions(func(o *Options) {
+			o.Rate, o.CORSOrigins = Rate{Requests: 1, Each: time.Hour}, []string{"https://console.example"}
+		})
+		send := func(method, origin string) http.Header {
+			r := httptest.NewRequest(method, "/api/v1/auth/me", nil)
+			r.Header = http.Header{"Origin": {origin}}
+			if method == http.MethodOptions {
+				r.Header.Set("Access-Control-Request-Method", "GET")
+			} else {
+				r.Header.Set("Authorization", "Bearer "+m.admin)
+			}
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			w.Header().Set("status", fmt.Sprint(w.Code))
+			return w.Header()
+		}
+		for range 3 {
+			if h := send(http.MethodOptions, "https://console.example"); h.Get("status") != "200" || h.Get("RateLimit-Limit") != "" {
+				t.Errorf("a preflight: %v", h)
+			}
+		}
+		for _, status := range []string{"200", "429"} {
+			h := send(http.MethodGet, "https://console.example")
+			if h.Get("status") != status || h.Get("Access-Control-Allow-Origin") != "https://console.example" || len(h["Vary"]) != 1 ||
+				h.Get("Access-Control-Expose-Headers") != "X-Request-ID, Idempotent-Replayed, Retry-After, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset" {
+				t.Errorf("want %s: %v", status, h)
+			}
+		}
+		if h := send(http.MethodGet, "https://evil.example"); h.Get("status") != "429" || h.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("another origin: %v", h)
+		}
+	})
+}
