@@ -122,7 +122,7 @@ func (s apiSettings) origins() ([]string, error) {
 // prefix is API_V1_STR without a slash at its end.
 func (s apiSettings) prefix() (string, error) {
 	prefix := strings.TrimSuffix(s.Prefix, "/")
-	if !strings.HasPrefix(prefix, "/") || strings.ContainsAny(prefix, "{}*?# ") || strings.Contains(prefix, "//") {
+	if !strings.HasPrefix(prefix, "/") || strings.ContainsAny(prefix, "{}*?# ") || strings.Contains(s.Prefix, "//") {
 		return "", badValue("API_V1_STR", s.Prefix, "write a path such as /api/v1")
 	}
 	return prefix, nil
