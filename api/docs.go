@@ -13,6 +13,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -106,6 +107,7 @@ func docsPages(openapi []byte) map[string]http.Handler {
 		name, compressed := strings.CutSuffix(file.Name(), ".gz")
 		p := newPage(assetType(name), content)
 		p.compressed, p.cacheControl = compressed, "public, max-age=3600"
+		p.unpacked = sync.OnceValues(func() ([]byte, error) { return unzip(content) })
 		pages["/docs/assets/"+name] = p
 	}
 	return pages
@@ -127,7 +129,8 @@ func assetType(name string) string {
 type page struct {
 	contentType, cacheControl, tag string
 	content                        []byte
-	compressed                     bool // content is gzip
+	compressed                     bool                   // content is gzip
+	unpacked                       func() ([]byte, error) // of compressed content, once for all: a client that takes no gzip must not cost more
 }
 
 func newPage(contentType string, content []byte) *page {
@@ -155,7 +158,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Set("ETag", `"`+p.tag+`"`)
-	plain, err := unzip(p.content)
+	plain, err := p.unpacked()
 	if err != nil {
 		panic(fmt.Sprintf("unpack an embedded docs asset: %v", err))
 	}

@@ -26,6 +26,7 @@ const (
 	idleTimeout   = 120 * time.Second
 	headerMax     = 16 << 10
 	jobsTimeout   = 20 * time.Second // for running jobs to end before they are cut off and put back
+	queueMax      = 40_000           // events that wait to be recorded: the API lets three requests of 10,000 in at once, and single events come beside them
 	closeTimeout  = 35 * time.Second // for the recorder to commit what waits: longer than one commit may take
 )
 
@@ -47,7 +48,7 @@ const tokenMinutesMax = 100 * 365 * 24 * 60
 
 // newInstance puts the pieces together on an open database and a listener, which it owns from then on.
 func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Options, watch *watched) *instance {
-	recorder := usage.New(db, usage.Options{Log: o.Log, Watch: watch.attach(&o)})
+	recorder := usage.New(db, usage.Options{Log: o.Log, Watch: watch.attach(&o), QueueMax: queueMax})
 	in := &instance{db: db, gate: gate, recorder: recorder, listener: listener, log: o.Log, api: api.New(db, gate, recorder, o)}
 	in.server = &http.Server{
 		Handler:           watch.traced(in.api),
