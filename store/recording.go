@@ -84,6 +84,7 @@ func (db *DB) tryRecord(ctx context.Context, f func(*Recording) error) error {
 		if err := db.prepareRecording(ctx); err != nil {
 			return err
 		}
+		ctx = context.WithoutCancel(ctx)
 		tx, err := db.write.BeginTx(ctx, nil)
 		if err != nil {
 			return fmt.Errorf("begin recording: %w", err)
@@ -176,7 +177,10 @@ func (s *step) read(results pgx.BatchResults) error {
 	return rows.Err()
 }
 
+// runSQLite runs a step to its end, whatever becomes of ctx: being ready to interrupt costs SQLite a goroutine and a handler
+// for each statement, and all there is to wait for is the disk.
 func (rec *Recording) runSQLite(ctx context.Context, s *step) error {
+	ctx = context.WithoutCancel(ctx)
 	text, args := rec.db.d.text(s.text), rec.db.d.args(s.args)
 	exec, query := rec.lite.ExecContext, rec.lite.QueryContext
 	if prepared := rec.db.recordingStatements[text]; prepared != nil {
