@@ -103,7 +103,9 @@ func (s *Server) recordEvents(c *call) (any, error) {
 		kept = &usage.Kept{Record: c.flight.record, Body: b.keptBody}
 		kept.Record.Status = http.StatusOK
 	}
-	results, err := s.recorder.RecordKept(c.context(), c.caller, drafts, kept)
+	// Who leaves keeps the place until the events are on disk: they wait in the recorder's queue all the same, and others could
+	// not be let in for them without end.
+	results, err := s.recorder.RecordKept(context.WithoutCancel(c.context()), c.caller, drafts, kept)
 	if err != nil {
 		return nil, err
 	}
