@@ -85,8 +85,8 @@ func (n *tenant) billAndCancel(servers []*Server, random *rand.Rand, model strin
 				made = append(made, string(child(parsed(n.t, answer.Body.Bytes()), "id").Raw()))
 			}
 		}
-		if status := w.Result().StatusCode; status >= 500 {
-			n.t.Errorf("%d", status)
+		if w.Code >= 500 {
+			n.t.Errorf("%d", w.Code)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (d *door) try(t testing.TB, pieces []string) (answers []string, err error) 
 			return nil, err
 		}
 		body, err := io.ReadAll(response.Body)
-		if err != nil {
+		if err := errors.Join(err, response.Body.Close()); err != nil {
 			return nil, err
 		}
 		response.Header.Del("Date")

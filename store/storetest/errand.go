@@ -132,14 +132,18 @@ func Send(t testing.TB, e Errand) *Process {
 	t.Cleanup(func() {
 		cancel()
 		if p.cmd.ProcessState == nil {
-			p.cmd.Wait() //nolint:errcheck // it was killed
+			_ = p.cmd.Wait() // it was killed
 		}
 	})
 	return p
 }
 
 // Kill ends the process as a power cut would. One that has ended is left alone.
-func (p *Process) Kill() { p.cmd.Process.Kill() } //nolint:errcheck // it may have ended
+func (p *Process) Kill() {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Errorf("kill the process on its errand: %v", err)
+	}
+}
 
 // Wait returns how the process ended, once the database knows of its end too. A process that failed by itself fails the test.
 func (p *Process) Wait() (f Fate) {
