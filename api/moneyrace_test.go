@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func (n *tenant) billAndCancel(servers []*Server, random *rand.Rand, model strin
 	var made []string
 	for range 40 {
 		s := servers[random.IntN(2)]
-		var w interface{ Result() *http.Response }
+		var w *httptest.ResponseRecorder
 		switch random.IntN(4) {
 		case 0:
 			w = ask(s, http.MethodPut, "/api/v1/billing-models/"+model, n.root, fmt.Sprintf(`{"seat_price_per_seat":%d}`, 1+random.IntN(9)))
