@@ -2,6 +2,7 @@ package api
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -140,7 +141,7 @@ func (x *tamperer) row(table string) (columns []string, cells []any) {
 	for i := range cells {
 		into[i] = &cells[i]
 	}
-	if err := rows.Scan(into...); err != nil {
+	if err := errors.Join(rows.Scan(into...), rows.Err()); err != nil {
 		x.t.Fatal(err)
 	}
 	return columns, cells
