@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,13 +143,17 @@ func TestDeliver_SchedulesKeepTheirPromises(t *testing.T) {
 
 func scheduled(t *testing.T, db *store.DB, clock *storetest.Clock, random *rand.Rand, failures int) {
 	t.Helper()
+	var mu sync.Mutex
 	var times []time.Time
+	choices := rand.New(rand.NewPCG(random.Uint64(), 2)) // the receiver's own: it runs beside this
 	rc := newReceiver(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		times = append(times, clock.Now())
 		if n > failures {
 			return
 		}
-		switch doing := doings[random.IntN(len(doings))]; doing {
+		switch doing := doings[choices.IntN(len(doings))]; doing {
 		case 0:
 			panic(http.ErrAbortHandler)
 		default:
@@ -169,6 +174,8 @@ func scheduled(t *testing.T, db *store.DB, clock *storetest.Clock, random *rand.
 		clock.Set(due(t, db))
 	}
 	d, seen := w.deliveries(e)[0], rc.requests()
+	mu.Lock()
+	defer mu.Unlock()
 	for n, at := range times[1:] {
 		pause, promised := at.Sub(times[n]), min(5*time.Second<<min(n, 20), 2*time.Hour)
 		// An endpoint that does not answer is given a rest of up to five minutes and a half besides.
