@@ -53,7 +53,7 @@ func command(t testing.TB, env []string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rounds(1, 60))*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rounds(5, 60))*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.WaitDelay = time.Second
