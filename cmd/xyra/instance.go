@@ -53,8 +53,8 @@ func newInstance(db *store.DB, listener net.Listener, gate *auth.Gate, o api.Opt
 	in.server = &http.Server{
 		Handler:           watch.traced(in.api),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: headerMax,
-		ErrorLog:       slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug), // clients that break off, mostly
+		MaxHeaderBytes: headerMax, DisableGeneralOptionsHandler: true, // the API says itself that it has no such path
+		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug), // clients that break off, mostly
 	}
 	return in
 }

@@ -73,6 +73,10 @@ func TestServe_AmbiguousRequestsHideNothing(t *testing.T) {
 			}
 		}
 	}
+	star := "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	if statuses := exchange(t, address, star); len(statuses) != 1 || statuses[0] != http.StatusNotFound {
+		t.Errorf("a question to the server as a whole is answered %v", statuses)
+	}
 	// Chunked wins over a length; the rest is the next request, as it is for a proxy that keeps to the RFC.
 	both := post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"+hidden)
 	if statuses := exchange(t, address, both); len(statuses) != 2 || statuses[0] != http.StatusUnprocessableEntity || statuses[1] != http.StatusOK {
