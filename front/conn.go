@@ -47,10 +47,6 @@ func newConn(f *Front, c net.Conn) *conn {
 func (q *conn) serve() {
 	defer q.front.forget(q)
 	defer q.survive()
-	if err := q.SetReadDeadline(q.front.Now().Add(q.front.HeaderTimeout)); err != nil {
-		q.end()
-		return
-	}
 	for {
 		switch q.next() {
 		case plain:
@@ -87,7 +83,7 @@ func (q *conn) end() {
 
 // leave gives the connection to net/http.
 func (q *conn) leave() {
-	if q.SetDeadline(time.Time{}) != nil || !q.state.CompareAndSwap(idle, closed) || !q.front.hand(newHanded(q.Conn, q.buffer), nil) {
+	if q.SetDeadline(time.Time{}) != nil || !q.front.hand(newHanded(q.Conn, q.buffer), nil) {
 		q.end()
 	}
 }
@@ -96,6 +92,9 @@ func (q *conn) leave() {
 func (q *conn) next() verdict {
 	hurried := false
 	for {
+		if len(q.buffer) > 0 && !q.begin() {
+			return more
+		}
 		if verdict := q.look(); verdict != more {
 			return verdict
 		}
@@ -112,6 +111,11 @@ func (q *conn) next() verdict {
 			return more
 		}
 	}
+}
+
+// begin notes that a request has begun to come; false means that the connection was closed before.
+func (q *conn) begin() bool {
+	return q.state.Load() == busy || q.state.CompareAndSwap(waiting, busy) || q.state.CompareAndSwap(fresh, busy)
 }
 
 // gapMax is how many bytes net/http looks at for line ends that some clients send behind a body.
@@ -150,9 +154,6 @@ func (q *conn) read() error {
 
 // respond has the request in the buffer answered and tells whether another may follow.
 func (q *conn) respond() bool {
-	if !q.state.CompareAndSwap(idle, active) {
-		return false
-	}
 	q.front.Changed(q.Conn, http.StateActive)
 	size := q.head.size + q.head.length
 	q.body.left = q.buffer[q.head.size:size]
@@ -172,8 +173,8 @@ func (q *conn) respond() bool {
 	}
 	q.consume(size)
 	q.front.Changed(q.Conn, http.StateIdle)
-	q.state.Store(idle)
-	return q.front.lasting() || !q.state.CompareAndSwap(idle, closed)
+	q.state.Store(waiting)
+	return q.front.lasting() || !q.state.CompareAndSwap(waiting, closed)
 }
 
 // renew moves the deadlines for writing this answer and waiting for the next request.

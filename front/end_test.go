@@ -15,15 +15,17 @@ import (
 	"time"
 )
 
-// gate is a handler that holds each request until it is let through.
+// gate is a handler that holds requests with the body "hold" until they are let through.
 type gate struct{ came, leave chan struct{} }
 
 func newGate() gate { return gate{make(chan struct{}), make(chan struct{})} }
 
 // ServeHTTP implements http.Handler.
-func (g gate) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	g.came <- struct{}{}
-	<-g.leave
+func (g gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if raw, err := io.ReadAll(r.Body); err == nil && string(raw) == "hold" {
+		g.came <- struct{}{}
+		<-g.leave
+	}
 	fmt.Fprint(w, "done")
 }
 
@@ -86,13 +88,11 @@ func isClosed(t *testing.T, c net.Conn) {
 func TestFront_ShutdownAnswersWhatIsUnderWay(t *testing.T) {
 	g := newGate()
 	f := open(t, g, time.Minute, nil, nil)
-	waiting, begun, busy := dial(t, f), dial(t, f), dial(t, f)
+	waiting, begun, fresh, busy := dial(t, f), dial(t, f), dial(t, f), dial(t, f)
+	send(t, begun, post("half")[:20])
 	send(t, waiting, post("one"))
-	<-g.came
-	g.leave <- struct{}{}
 	receive(t, waiting)
-	send(t, begun, "POST /agents/7/co")
-	send(t, busy, post("two"))
+	send(t, busy, post("hold"))
 	<-g.came
 	down := make(chan error)
 	go func() { down <- f.Shutdown(context.Background()) }()
@@ -101,6 +101,15 @@ func TestFront_ShutdownAnswersWhatIsUnderWay(t *testing.T) {
 	case err := <-down:
 		t.Fatalf("shut down beside a running request: %v", err)
 	default:
+	}
+	for _, late := range []struct {
+		c    net.Conn
+		text string
+	}{{begun, post("half")[20:]}, {fresh, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"}} {
+		send(t, late.c, late.text)
+		if status, _ := receive(t, late.c); status != http.StatusOK {
+			t.Errorf("%q behind the shutdown got %d", late.text, status)
+		}
 	}
 	g.leave <- struct{}{}
 	if status, last := receive(t, busy); status != http.StatusOK || !last {
@@ -120,7 +129,7 @@ func TestFront_ShutdownCutsOffWhatTakesTooLong(t *testing.T) {
 	g := newGate()
 	f := open(t, g, time.Minute, nil, nil)
 	busy := dial(t, f)
-	send(t, busy, post("one"))
+	send(t, busy, post("hold"))
 	<-g.came
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()

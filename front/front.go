@@ -27,15 +27,16 @@ type Options struct {
 // Front is a listener that answers plain requests itself. Its Accept gives the connections that it leaves to net/http.
 type Front struct {
 	Options
-	inner  net.Listener
-	handed chan handed
-	ended  chan struct{} // closed by Close
-	end    sync.Once
-	date   dateLine
+	inner   net.Listener
+	handed  chan handed
+	retired chan struct{} // closed when no connection may wait for another request
+	ended   chan struct{} // closed when net/http is given none either
+	retire  sync.Once
+	end     sync.Once
+	date    dateLine
 
 	mu      sync.Mutex
 	open    map[*conn]struct{}
-	closing bool
 	running sync.WaitGroup // connections
 }
 
@@ -50,7 +51,7 @@ func New(inner net.Listener, o Options) *Front {
 	if o.Changed == nil {
 		o.Changed = func(net.Conn, http.ConnState) {}
 	}
-	f := &Front{Options: o, inner: inner, handed: make(chan handed), ended: make(chan struct{}), open: map[*conn]struct{}{}}
+	f := &Front{Options: o, inner: inner, handed: make(chan handed), retired: make(chan struct{}), ended: make(chan struct{}), open: map[*conn]struct{}{}}
 	go f.accept()
 	return f
 }
@@ -96,8 +97,8 @@ func (f *Front) start(c net.Conn) {
 	q := newConn(f, c)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closing {
-		c.Close()
+	if !f.lasting() || q.SetReadDeadline(f.Now().Add(f.HeaderTimeout)) != nil {
+		q.end()
 		return
 	}
 	f.open[q] = struct{}{}
@@ -110,55 +111,70 @@ func (f *Front) forget(q *conn) {
 	delete(f.open, q)
 }
 
-// Close takes no more connections and closes those that wait for a request. Requests under way are answered.
-func (f *Front) Close() (err error) {
-	f.end.Do(func() {
-		close(f.ended)
+// Close takes no more connections, gives net/http none and closes those that wait. Requests under way are answered.
+func (f *Front) Close() error {
+	err := f.turnAway()
+	f.end.Do(func() { close(f.ended) })
+	return err
+}
+
+// turnAway takes no more connections. Those that wait for another request are closed; what has begun goes on, and what has just
+// been accepted may still begin.
+func (f *Front) turnAway() (err error) {
+	f.retire.Do(func() {
 		err = f.inner.Close()
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.closing = true
+		close(f.retired)
 		for q := range f.open {
-			if q.state.CompareAndSwap(idle, closed) {
+			switch {
+			case q.state.CompareAndSwap(waiting, closed):
 				q.Close()
+			case q.state.Load() == fresh && q.SetReadDeadline(f.Now().Add(freshMax)) != nil:
+				q.Close() // it is broken already
 			}
 		}
 	})
 	return err
 }
 
-// Shutdown closes and waits until every request under way is answered, or cuts them off when ctx ends.
+// Shutdown takes no more connections and waits until every request under way is answered or net/http's, or cuts them off when
+// ctx ends. net/http must still accept meanwhile.
 func (f *Front) Shutdown(ctx context.Context) error {
-	err := f.Close()
-	ended := make(chan struct{})
+	err := f.turnAway()
+	answered := make(chan struct{})
 	go func() {
 		f.running.Wait()
-		close(ended)
+		close(answered)
 	}()
 	select {
-	case <-ended:
-		return err
+	case <-answered:
 	case <-ctx.Done():
+		err = errors.Join(err, ctx.Err())
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for q := range f.open {
+			q.Close()
+		}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for q := range f.open {
-		q.Close()
-	}
-	return errors.Join(err, ctx.Err())
+	return errors.Join(err, f.Close())
 }
 
-// States of a connection. Only an idle one may be closed from outside.
+// States of a connection. A waiting one may be closed from outside.
 const (
-	idle int32 = iota
-	active
+	fresh   int32 = iota // nothing has come yet
+	waiting              // between two requests
+	busy                 // a request has begun to come or is being answered
 	closed
 )
+
+// freshMax is how long a connection that has just been accepted may take to begin when no more are taken.
+const freshMax = time.Second
 
 // lasting tells whether a connection may wait for another request.
 func (f *Front) lasting() bool {
 	select {
-	case <-f.ended:
+	case <-f.retired:
 		return false
 	default:
 		return true

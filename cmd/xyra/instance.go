@@ -89,13 +89,12 @@ func (in *instance) meet() {
 		Log: in.log, HeaderTimeout: in.server.ReadHeaderTimeout, WriteTimeout: in.server.WriteTimeout, IdleTimeout: in.server.IdleTimeout})
 }
 
-// finish answers the requests under way and takes no more.
-func (in *instance) finish(ctx context.Context) error {
-	err := in.server.Shutdown(ctx)
+// finish answers the requests under way and takes no more. front is first, since what it leaves is net/http's.
+func (in *instance) finish(ctx context.Context) (err error) {
 	if in.front != nil {
-		err = errors.Join(err, in.front.Shutdown(ctx))
+		err = in.front.Shutdown(ctx)
 	}
-	return err
+	return errors.Join(err, in.server.Shutdown(ctx))
 }
 
 // turnAway has balancers send no more requests, and waits until they do not.
