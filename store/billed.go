@@ -32,9 +32,8 @@ const (
 // are not locked, and need not be: what is recorded meanwhile is open for the next invoice.
 func (r Reader) Unbilled(ctx context.Context, organization xyra.OrganizationID, period xyra.Period, currency money.Currency) ([]xyra.PeriodUsage, error) {
 	return collect(ctx, r, "unbilled usage", scanUnbilled, `SELECT u.organization_id, u.period, u.agent_id, u.version_id,
-		u.component, u.currency, u.quantity, u.charge, `+billedQuantity+`, `+billedCharge+` FROM usage_periods u
-		WHERE u.organization_id = $1 AND u.currency = $2 AND u.period <= $3
-		AND (u.period = $3 OR EXISTS (SELECT 1 FROM invoices g WHERE g.organization_id = $1 AND g.period = u.period
+		u.component, u.currency, u.quantity, u.charge, `+billedQuantity+`, `+billedCharge+` FROM `+allPeriods("AND currency = $2 AND period <= $3")+`
+		WHERE (u.period = $3 OR EXISTS (SELECT 1 FROM invoices g WHERE g.organization_id = $1 AND g.period = u.period
 			AND g.currency = $2 AND g.is_generated AND g.status <> 'cancelled'))
 		AND (u.quantity <> `+billedQuantity+` OR u.charge <> `+billedCharge+`)
 		ORDER BY u.period, u.agent_id, u.version_id, u.component`, organization, currency, period)

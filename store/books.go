@@ -65,7 +65,7 @@ func (r Reader) BilledSums(ctx context.Context, organization xyra.OrganizationID
 			COALESCE(u.quantity, '0'), COALESCE(u.charge, '0'), dec_sum(b.quantity), dec_sum(b.charge)
 		FROM usage_billed b
 		JOIN invoices i ON i.organization_id = b.organization_id AND i.id = b.invoice_id AND i.status <> 'cancelled'
-		LEFT JOIN usage_periods u ON u.organization_id = b.organization_id AND u.period = b.period AND u.agent_id = b.agent_id
+		LEFT JOIN `+allPeriods("AND period = $2")+` ON u.organization_id = b.organization_id AND u.period = b.period AND u.agent_id = b.agent_id
 			AND u.version_id = b.version_id AND u.component = b.component AND u.currency = b.currency
 		WHERE b.organization_id = $1 AND b.period = $2
 		GROUP BY b.organization_id, b.period, b.agent_id, b.version_id, b.component, b.currency, u.quantity, u.charge`, organization, period)

@@ -21,8 +21,8 @@ func scanPeriodCurrency(r row) (p PeriodCurrency, err error) {
 // UnbilledPeriods lists the periods, up to one and that one included, and currencies in which an organization has usage
 // that no invoice has billed, earliest first.
 func (r Reader) UnbilledPeriods(ctx context.Context, organization xyra.OrganizationID, through xyra.Period) ([]PeriodCurrency, error) {
-	return collect(ctx, r, "unbilled periods", scanPeriodCurrency, `SELECT DISTINCT u.period, u.currency FROM usage_periods u
-		WHERE u.organization_id = $1 AND u.period <= $2 AND (u.quantity <> `+billedQuantity+` OR u.charge <> `+billedCharge+`)
+	return collect(ctx, r, "unbilled periods", scanPeriodCurrency, `SELECT DISTINCT u.period, u.currency FROM `+allPeriods("AND period <= $2")+`
+		WHERE (u.quantity <> `+billedQuantity+` OR u.charge <> `+billedCharge+`)
 		ORDER BY u.period, u.currency`, organization, through)
 }
 

@@ -17,12 +17,12 @@ import (
 // That a part's span is not empty is said in its own words, for both databases look at that once and then leave the part
 // out; without it an empty part walked the whole index of the organization.
 const (
-	usageDays   = `FROM usage_days WHERE organization_id = $1 AND agent_id = ANY($2) AND day >= $11 AND day < $12 AND $11 < $12 `
-	usageHours0 = `FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour >= $3 AND hour < $4 AND $3 < $4 `
-	usageHours1 = `FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour >= $13 AND hour < $14 AND $13 < $14 `
-	usageEdge0  = `FROM (SELECT DISTINCT agent_id AS id FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour = $9) u
+	usageDays   = `FROM usage_days_all WHERE organization_id = $1 AND agent_id = ANY($2) AND day >= $11 AND day < $12 AND $11 < $12 `
+	usageHours0 = `FROM usage_hours_all WHERE organization_id = $1 AND agent_id = ANY($2) AND hour >= $3 AND hour < $4 AND $3 < $4 `
+	usageHours1 = `FROM usage_hours_all WHERE organization_id = $1 AND agent_id = ANY($2) AND hour >= $13 AND hour < $14 AND $13 < $14 `
+	usageEdge0  = `FROM (SELECT DISTINCT agent_id AS id FROM usage_hours_all WHERE organization_id = $1 AND agent_id = ANY($2) AND hour = $9) u
 		CROSS JOIN events WHERE organization_id = $1 AND agent_id = u.id AND timestamp >= $5 AND timestamp < $6 AND $5 < $6 `
-	usageEdge1 = `FROM (SELECT DISTINCT agent_id AS id FROM usage_hours WHERE organization_id = $1 AND agent_id = ANY($2) AND hour = $10) u
+	usageEdge1 = `FROM (SELECT DISTINCT agent_id AS id FROM usage_hours_all WHERE organization_id = $1 AND agent_id = ANY($2) AND hour = $10) u
 		CROSS JOIN events WHERE organization_id = $1 AND agent_id = u.id AND timestamp >= $7 AND timestamp < $8 AND $7 < $8 `
 
 	rollupSums = `CAST(SUM(count) AS BIGINT), CAST(SUM(charged_count) AS BIGINT), dec_sum(quantity), dec_sum(charge) `
@@ -89,7 +89,7 @@ func (r Reader) UsageByDay(ctx context.Context, organization xyra.OrganizationID
 		return u, r.Scan(instant{&u.From}, &u.Kind, &u.Currency, &u.Count, &u.ChargedCount, &u.Quantity, &u.Charge)
 	}
 	return collect(ctx, r, "usage by day", scan, `SELECT day, kind, currency, `+rollupSums+`
-		FROM usage_days WHERE organization_id = $1 AND agent_id = $2 AND day >= $3 AND day < $4 GROUP BY day, kind, currency`,
+		FROM usage_days_all WHERE organization_id = $1 AND agent_id = $2 AND day >= $3 AND day < $4 GROUP BY day, kind, currency`,
 		organization, agent, micros(days.From), micros(days.To))
 }
 

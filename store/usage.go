@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"xyra"
 	"xyra/money"
@@ -36,17 +37,18 @@ var agentActivityRows = newBulk("agent_activity", `ON CONFLICT (organization_id,
 
 // recordingTexts are all statements of the ingest path, for SQLite to prepare.
 func recordingTexts() []string {
-	texts := []string{epochText, agentStateText, userStateText, keyStateText, eventsByKeyText, periodTotalsText}
-	for _, b := range []bulk{eventRows, hourRows, dayRows, periodRows, agentActivityRows, recordRows} {
+	texts := []string{epochText, agentStateText, userStateText, keyStateText, eventsByKeyText, periodTotalsText, pendingUpToText, takePendingText}
+	for _, b := range []bulk{eventRows, hourRows, dayRows, periodRows, agentActivityRows, recordRows, pendingRows} {
 		texts = append(texts, b.texts()...)
 	}
 	return texts
 }
 
-// AgentSeen is an agent that has just reported an activity.
+// AgentSeen is an agent that has reported an activity.
 type AgentSeen struct {
 	Organization xyra.OrganizationID
 	Agent        xyra.AgentID
+	At           time.Time
 }
 
 // Rollups is what a recording adds to the sums, each list in key order.
@@ -54,22 +56,27 @@ type Rollups struct {
 	Hours   []xyra.SpanUsage
 	Days    []xyra.SpanUsage
 	Periods []xyra.PeriodUsage
+	// Pending is the id of one of the events if all this is to be written as pending usage, 0 if the rollups are to be changed.
+	Pending xyra.EventID
 }
 
-// Commit adds to the rollups, notes which agents were active at Now, and commits. All lists must be in key order, so
-// that concurrent recordings never wait for each other in a circle.
+// Commit adds to the rollups, notes when agents were active, and commits. All lists must be in key order, so that concurrent
+// recordings never wait for each other in a circle.
 func (rec *Recording) Commit(ctx context.Context, add Rollups, seen []AgentSeen) error {
 	return rec.commit(ctx, rec.addSteps(add, seen)...)
 }
 
-// addSteps are the statements that add to the rollups.
+// addSteps are the statements that add to the rollups. When agents were active is part of pending usage.
 func (rec *Recording) addSteps(add Rollups, seen []AgentSeen) []*step {
+	if add.Pending != 0 {
+		return rec.pendingUsageSteps(add)
+	}
 	steps := spanSteps(rec.pg != nil, "hour usage", hourRows, add.Hours)
 	steps = append(steps, spanSteps(rec.pg != nil, "day usage", dayRows, add.Days)...)
 	steps = append(steps, periodSteps(rec.pg != nil, add.Periods)...)
 	var organizations, agents, at []int64
 	for _, s := range seen {
-		organizations, agents, at = append(organizations, int64(s.Organization)), append(agents, int64(s.Agent)), append(at, micros(rec.Now))
+		organizations, agents, at = append(organizations, int64(s.Organization)), append(agents, int64(s.Agent)), append(at, micros(s.At))
 	}
 	return append(steps, agentActivityRows.steps(rec.pg != nil, "agent activity", len(seen), organizations, agents, at)...)
 }
@@ -113,16 +120,16 @@ func (rec *Recording) PeriodTotals(ctx context.Context, keys []xyra.PeriodUsage)
 	return totals, rec.run(ctx, "period totals", steps...)
 }
 
-// HourUsages is an organization's whole rollup of hours, for recomputation.
+// HourUsages is an organization's whole rollup of hours, for recomputation, pending usage included.
 func (r Reader) HourUsages(ctx context.Context, organization xyra.OrganizationID) ([]xyra.SpanUsage, error) {
-	return collect(ctx, r, "hour usages", scanSpanUsage, `SELECT organization_id, agent_id, hour, kind, type, currency, count, charged_count, quantity, charge
-		FROM usage_hours WHERE organization_id = $1`, organization)
+	return collect(ctx, r, "hour usages", scanSpanUsage, `SELECT organization_id, agent_id, hour, kind, type, currency,
+		`+rollupSums+`FROM usage_hours_all WHERE organization_id = $1 GROUP BY organization_id, agent_id, hour, kind, type, currency`, organization)
 }
 
-// DayUsages is an organization's whole rollup of days, for recomputation.
+// DayUsages is an organization's whole rollup of days, for recomputation, pending usage included.
 func (r Reader) DayUsages(ctx context.Context, organization xyra.OrganizationID) ([]xyra.SpanUsage, error) {
-	return collect(ctx, r, "day usages", scanSpanUsage, `SELECT organization_id, agent_id, day, kind, type, currency, count, charged_count, quantity, charge
-		FROM usage_days WHERE organization_id = $1`, organization)
+	return collect(ctx, r, "day usages", scanSpanUsage, `SELECT organization_id, agent_id, day, kind, type, currency,
+		`+rollupSums+`FROM usage_days_all WHERE organization_id = $1 GROUP BY organization_id, agent_id, day, kind, type, currency`, organization)
 }
 
 func scanSpanUsage(r row) (u xyra.SpanUsage, err error) {
@@ -130,11 +137,18 @@ func scanSpanUsage(r row) (u xyra.SpanUsage, err error) {
 	return u, err
 }
 
-// PeriodUsages is an organization's whole period rollup, for recomputation.
+// allPeriods is the rollup of periods of organization $1, pending usage included, as rows u. more narrows it.
+func allPeriods(more string) string {
+	return `(SELECT organization_id, period, agent_id, version_id, component, currency, dec_sum(quantity) AS quantity, dec_sum(charge) AS charge
+		FROM usage_periods_all WHERE organization_id = $1 ` + more + `
+		GROUP BY organization_id, period, agent_id, version_id, component, currency) u`
+}
+
+// PeriodUsages is an organization's whole period rollup, for recomputation, pending usage included.
 func (r Reader) PeriodUsages(ctx context.Context, organization xyra.OrganizationID) ([]xyra.PeriodUsage, error) {
 	return collect(ctx, r, "period usages", func(r row) (p xyra.PeriodUsage, err error) {
 		err = r.Scan(&p.Organization, &p.Period, &p.Agent, &p.Version, &p.Component, &p.Currency, &p.Quantity, &p.Charge)
 		return p, err
-	}, `SELECT organization_id, period, agent_id, version_id, component, currency, quantity, charge FROM usage_periods
-		WHERE organization_id = $1`, organization)
+	}, `SELECT u.organization_id, u.period, u.agent_id, u.version_id, u.component, u.currency, u.quantity, u.charge
+		FROM `+allPeriods(""), organization)
 }

@@ -15,7 +15,7 @@ func (r Reader) UsageSummary(ctx context.Context, organization xyra.Organization
 		return t, r.Scan(&t.Kind, &t.Currency, &t.Count, &t.Quantity, &t.Charge)
 	}
 	totals, err := collect(ctx, r, "usage summary", scan, `SELECT kind, currency, CAST(SUM(count) AS BIGINT), dec_sum(quantity), dec_sum(charge)
-		FROM usage_days WHERE organization_id = $1 AND day >= $2 GROUP BY kind, currency ORDER BY kind, currency`, organization, xyra.Micros(since))
+		FROM usage_days_all WHERE organization_id = $1 AND day >= $2 GROUP BY kind, currency ORDER BY kind, currency`, organization, xyra.Micros(since))
 	return xyra.UsageSummary{Organization: organization, Since: since, At: now, Totals: totals}, err
 }
 
@@ -55,7 +55,7 @@ func (tx *Tx) UpdateUsageSummary(ctx context.Context, s xyra.UsageSummary, after
 // PeriodCharges adds up what an organization's events of a period cost, by agent and currency.
 func (r Reader) PeriodCharges(ctx context.Context, organization xyra.OrganizationID, p xyra.Period) ([]xyra.PeriodCharge, error) {
 	scan := func(r row) (c xyra.PeriodCharge, err error) { return c, r.Scan(&c.Agent, &c.Currency, &c.Charge) }
-	return collect(ctx, r, "period charges", scan, `SELECT agent_id, currency, dec_sum(charge) FROM usage_periods
+	return collect(ctx, r, "period charges", scan, `SELECT agent_id, currency, dec_sum(charge) FROM usage_periods_all
 		WHERE organization_id = $1 AND period = $2 GROUP BY agent_id, currency ORDER BY agent_id, currency`, organization, p)
 }
 

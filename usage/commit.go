@@ -46,7 +46,10 @@ func (r *Recorder) commit(tickets []*ticket) error {
 			return err
 		}
 	}
-	return r.db.Record(ctx, func(rec *store.Recording) error {
+	var add store.Rollups
+	var seen []store.AgentSeen
+	err = r.db.Record(ctx, func(rec *store.Recording) error {
+		add = store.Rollups{}
 		state, err := r.state(ctx, rec, needsOf(tickets))
 		if err != nil {
 			return err
@@ -72,9 +75,14 @@ func (r *Recorder) commit(tickets []*ticket) error {
 		if err := keepAnswers(ctx, rec, tickets); err != nil {
 			return err
 		}
-		add, seen := rollups(fresh)
+		add, seen = rollups(fresh)
+		r.folding.choose(&add, fresh)
 		return rec.Commit(ctx, add, seen)
 	})
+	if err == nil {
+		r.folding.note(add)
+	}
+	return err
 }
 
 // admit turns every draft that may be recorded, by what holds now, into an event.

@@ -123,9 +123,13 @@ func (r *Recorder) commitOnce(ctx context.Context, tickets []*ticket, ids []xyra
 	sortByKey(entries)
 	w := store.Written{Events: eventsOf(entries)}
 	w.Add, w.Seen = rollups(entries)
+	r.folding.choose(&w.Add, entries)
 	err = r.db.RecordOnce(ctx, state.Epoch, now, w)
 	if errors.Is(err, store.ErrAgain) {
 		return false, nil
+	}
+	if err == nil {
+		r.folding.note(w.Add)
 	}
 	return err == nil, err
 }

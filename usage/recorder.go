@@ -18,7 +18,9 @@ type Options struct {
 	QueueMax   int // events waiting at most, but for one request more; 0 means 20,000
 	Log        *slog.Logger
 	Watch      func(Commit) // called after each commit, before its callers are answered; it must be quick. nil: nobody watches
-	Discard    bool         // for measuring only: answer as if recorded, prices included, and keep nothing
+	// PendingFrom is how many events a commit has at least that writes pending usage instead of changing the rollups. 0 means 8
+	PendingFrom int
+	Discard     bool // for measuring only: answer as if recorded, prices included, and keep nothing
 }
 
 // batchMax is how many events share a commit at most. A single request may be larger and then commits alone.
@@ -36,6 +38,8 @@ type Recorder struct {
 	queue  queue
 	watch  func(Commit)
 	done   sync.WaitGroup
+
+	folding folding
 
 	discards  bool
 	discarded discarded
@@ -75,9 +79,11 @@ func New(db *store.DB, o Options) *Recorder {
 	r.queue.now = db.Now
 	r.queue.eventsMax = o.QueueMax
 	r.queue.first.L, r.queue.others.L = &r.queue.mu, &r.queue.mu
+	r.folding.start(o.PendingFrom)
 	for i := range o.Committers {
 		r.done.Go(func() { r.work(i == 0) })
 	}
+	go r.fold()
 	return r
 }
 
@@ -115,6 +121,7 @@ func (r *Recorder) Close(ctx context.Context) error {
 	ended := make(chan struct{})
 	go func() {
 		r.done.Wait()
+		r.folding.end()
 		close(ended)
 	}()
 	select {

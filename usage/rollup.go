@@ -66,6 +66,27 @@ func (s sums) add(e xyra.Event, parts []part, charges []money.Decimal) {
 	}
 }
 
+// addHour adds to the hours alone.
+func (s sums) addHour(h *xyra.SpanUsage) {
+	k := spanKey{h.Organization, h.Agent, h.From.Unix(), h.Kind, h.Type, h.Currency}
+	if u := s.hours[k]; u != nil {
+		addSpanUsage(u, h)
+		return
+	}
+	first := *h
+	s.hours[k] = &first
+}
+
+func (s sums) addPeriod(p *xyra.PeriodUsage) {
+	k := periodKey{p.Organization, p.Period, p.Agent, p.Version, p.Component, p.Currency}
+	if u := s.periods[k]; u != nil {
+		addPeriod(u, p)
+		return
+	}
+	first := *p
+	s.periods[k] = &first
+}
+
 func addSpan(spans map[spanKey]*xyra.SpanUsage, e xyra.Event, from time.Time) {
 	k := spanKey{e.Organization, e.Agent, from.Unix(), e.Kind, e.Type, e.Currency}
 	u := spans[k]
@@ -132,22 +153,41 @@ func rollups(entries []*entry) (r store.Rollups, seen []store.AgentSeen) {
 		}
 		u.Quantity, u.Charge = u.Quantity.Add(e.Quantity), u.Charge.Add(e.Charge)
 		r.Periods = o.appendPeriods(r.Periods)
-		if a := (store.AgentSeen{Organization: e.Organization, Agent: e.Agent}); e.Kind == xyra.Activity && (len(seen) == 0 || seen[len(seen)-1] != a) {
-			seen = append(seen, a)
+		if e.Kind == xyra.Activity {
+			seen = append(seen, store.AgentSeen{Organization: e.Organization, Agent: e.Agent, At: e.RecordedAt})
 		}
 	}
-	days := slices.Clone(r.Hours)
+	r.Periods = merged(r.Periods, comparePeriods, addPeriod)
+	r.Days = daysOf(r.Hours)
+	return r, merged(seen, compareSeen, laterSeen)
+}
+
+// daysOf adds up hours, which are in key order, to days.
+func daysOf(hours []xyra.SpanUsage) []xyra.SpanUsage {
+	days := slices.Clone(hours)
 	for i := range days {
 		days[i].From = days[i].From.Truncate(24 * time.Hour)
 	}
-	r.Days = merged(days, compareSpans, func(into, more *xyra.SpanUsage) {
-		into.Count, into.ChargedCount = into.Count+more.Count, into.ChargedCount+more.ChargedCount
-		into.Quantity, into.Charge = into.Quantity.Add(more.Quantity), into.Charge.Add(more.Charge)
-	})
-	r.Periods = merged(r.Periods, comparePeriods, func(into, more *xyra.PeriodUsage) {
-		into.Quantity, into.Charge = into.Quantity.Add(more.Quantity), into.Charge.Add(more.Charge)
-	})
-	return r, seen
+	return merged(days, compareSpans, addSpanUsage)
+}
+
+func addSpanUsage(into, more *xyra.SpanUsage) {
+	into.Count, into.ChargedCount = into.Count+more.Count, into.ChargedCount+more.ChargedCount
+	into.Quantity, into.Charge = into.Quantity.Add(more.Quantity), into.Charge.Add(more.Charge)
+}
+
+func addPeriod(into, more *xyra.PeriodUsage) {
+	into.Quantity, into.Charge = into.Quantity.Add(more.Quantity), into.Charge.Add(more.Charge)
+}
+
+func compareSeen(a, b *store.AgentSeen) int {
+	return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Agent, b.Agent))
+}
+
+func laterSeen(into, more *store.AgentSeen) {
+	if more.At.After(into.At) {
+		into.At = more.At
+	}
 }
 
 // merged sorts a list, unless it is sorted, and adds up what is equal.

@@ -1,0 +1,232 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"xyra"
+	"xyra/store"
+)
+
+const (
+	pendingFrom = 8                      // events from which a commit writes pending usage
+	foldAfter   = 100 * time.Millisecond // how old pending usage becomes, unless there is much of it
+	foldFrom    = 2000                   // rows of rollups that are much
+	foldRows    = 500                    // rows of usage_pending that are folded in one transaction
+	foldSurvey  = time.Minute            // after which pending usage of processes that are gone is looked for
+	foldKeep    = 10_000                 // rows of usage_pending that are remembered
+	foldPause   = 10 * time.Second       // at most, between tries that fail
+)
+
+// folding knows which organizations have pending usage. Small commits change the rollups themselves, since pending usage costs
+// them another transaction; very long ones do too, since they touch each row for many events. Between them, many commits in a
+// row would change the same rows, and on PostgreSQL wait for each other until the disk has the one before.
+type folding struct {
+	from int // events from which a commit writes pending usage
+
+	mu       sync.Mutex
+	own      map[pendingKey]store.Rollups // what this process has made pending since the last fold
+	rows     int                          // of the rollups, in own
+	surveyed time.Time
+
+	some, much, stop, stopped chan struct{}
+	stopping                  sync.Once
+}
+
+// pendingKey is the key of usage_pending.
+type pendingKey struct {
+	organization xyra.OrganizationID
+	id           xyra.EventID
+}
+
+func (f *folding) start(from int) {
+	if f.from = from; from == 0 {
+		f.from = pendingFrom
+	}
+	f.own = map[pendingKey]store.Rollups{}
+	f.some, f.much = make(chan struct{}, 1), make(chan struct{}, 1)
+	f.stop, f.stopped = make(chan struct{}), make(chan struct{})
+	signal(f.some) // what a process before this one has left
+}
+
+// end waits until what is pending has been folded for the last time.
+func (f *folding) end() {
+	f.stopping.Do(func() { close(f.stop) })
+	<-f.stopped
+}
+
+// choose makes what the entries add pending usage where that is better. The running total of a tiered price cannot be pending:
+// the next event is priced by it.
+func (f *folding) choose(add *store.Rollups, entries []*entry) {
+	if len(entries) < f.from || len(entries) > batchLong || slices.ContainsFunc(entries, (*entry).tieredParts) {
+		return
+	}
+	add.Pending = entries[0].event.ID
+}
+
+// note remembers what a commit has made pending.
+func (f *folding) note(add store.Rollups) {
+	if add.Pending == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rows += len(add.Hours) + len(add.Periods)
+	for len(add.Hours) > 0 {
+		o := add.Hours[0].Organization
+		var own store.Rollups
+		own.Hours, add.Hours = cut(add.Hours, func(u *xyra.SpanUsage) bool { return u.Organization == o })
+		own.Periods, add.Periods = cut(add.Periods, func(u *xyra.PeriodUsage) bool { return u.Organization == o })
+		f.own[pendingKey{o, add.Pending}] = own
+	}
+	signal(f.some)
+	if f.rows >= foldFrom {
+		signal(f.much)
+	}
+}
+
+// cut splits a list behind the elements that it begins with and that belong.
+func cut[T any](list []T, belongs func(*T) bool) (head, tail []T) {
+	n := 0
+	for n < len(list) && belongs(&list[n]) {
+		n++
+	}
+	return list[:n], list[n:]
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// take gives what this process has made pending, and forgets it.
+func (f *folding) take() map[pendingKey]store.Rollups {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := f.own
+	f.own, f.rows = map[pendingKey]store.Rollups{}, 0
+	return own
+}
+
+// giveBack remembers again what could not be folded, unless that has become much: it is in the database in any case.
+func (f *folding) giveBack(own map[pendingKey]store.Rollups) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.own)+len(own) > foldKeep {
+		f.surveyed = time.Time{}
+	} else {
+		maps.Copy(f.own, own)
+	}
+	signal(f.some)
+}
+
+// fold moves pending usage into the rollups until the recorder is closed.
+func (r *Recorder) fold() {
+	defer close(r.folding.stopped)
+	wait := foldAfter
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for last := false; !last; {
+		select {
+		case <-r.folding.some:
+		case <-r.folding.stop:
+			last = true
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-r.folding.much:
+		case <-r.folding.stop:
+			last = true
+		}
+		own := r.folding.take()
+		err := r.foldPending(own)
+		if err == nil {
+			wait = foldAfter
+			continue
+		}
+		r.folding.giveBack(own)
+		if !errors.Is(err, store.ErrFolding) {
+			r.log.Warn("pending usage stays pending for now, which changes no sum", "err", err)
+			wait = min(2*wait, foldPause)
+		}
+	}
+}
+
+// foldPending moves the pending usage of the organizations that this process has recorded for into the rollups, and now and
+// then that of all others.
+func (r *Recorder) foldPending(own map[pendingKey]store.Rollups) error {
+	ctx, cancel := context.WithTimeout(context.Background(), commitMax)
+	defer cancel()
+	var organizations []xyra.OrganizationID
+	for k := range own {
+		organizations = append(organizations, k.organization)
+	}
+	organizations = distinct(organizations)
+	if now := r.db.Now(); now.Sub(r.folding.surveyed) > foldSurvey {
+		all, err := r.db.PendingOrganizations(ctx)
+		if err != nil {
+			return err
+		}
+		organizations, r.folding.surveyed = all, now
+	}
+	if len(organizations) == 0 {
+		return nil
+	}
+	for rows := foldRows; rows >= foldRows; {
+		err := r.db.Record(ctx, func(rec *store.Recording) error {
+			taken, err := rec.TakePending(ctx, organizations, foldRows)
+			if rows = len(taken); err != nil || rows == 0 {
+				return err
+			}
+			add, seen, err := folded(taken, own)
+			if err != nil {
+				return err
+			}
+			return rec.Commit(ctx, add, seen)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// folded adds up rows of pending usage. What this process has written need not be read.
+func folded(taken []store.Taken, own map[pendingKey]store.Rollups) (store.Rollups, []store.AgentSeen, error) {
+	s := newSums()
+	last := map[store.AgentSeen]time.Time{}
+	for _, t := range taken {
+		add, known := own[pendingKey{t.Organization, t.ID}]
+		if !known {
+			var err error
+			if add, err = t.Read(); err != nil {
+				return add, nil, err
+			}
+		}
+		for i := range add.Hours {
+			h := &add.Hours[i]
+			s.addHour(h)
+			if a := (store.AgentSeen{Organization: h.Organization, Agent: h.Agent}); h.Kind == xyra.Activity && t.At.After(last[a]) {
+				last[a] = t.At
+			}
+		}
+		for i := range add.Periods {
+			s.addPeriod(&add.Periods[i])
+		}
+	}
+	add := s.sorted()
+	add.Days = daysOf(add.Hours)
+	seen := make([]store.AgentSeen, 0, len(last))
+	for a, at := range last {
+		seen = append(seen, store.AgentSeen{Organization: a.Organization, Agent: a.Agent, At: at})
+	}
+	slices.SortFunc(seen, func(a, b store.AgentSeen) int { return compareSeen(&a, &b) })
+	return add, seen, nil
+}
