@@ -49,7 +49,7 @@ func TestTidy_TextsHoldNothingUnfinishedOrLocal(t *testing.T) {
 // that does not name the organization would ask every machine, and could answer with another organization's rows.
 var growing = []string{"agent_activity", "agents", "api_keys", "audit_entries", "audit_heads", "billing_model_components",
 	"billing_model_versions", "billing_models", "credits", "events", "idempotency_records", "invoice_lines", "invoice_sequences", "invoices", "payments",
-	"usage_billed", "usage_days", "usage_hours", "usage_periods", "usage_summaries", "webhook_deliveries", "webhook_endpoints",
+	"usage_billed", "usage_days", "usage_days_all", "usage_hours", "usage_hours_all", "usage_pending", "usage_periods", "usage_periods_all", "usage_summaries", "webhook_deliveries", "webhook_endpoints",
 	"webhook_thresholds"}
 
 // placeless are the statements that are right without the organization, by file and function.

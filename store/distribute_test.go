@@ -23,7 +23,7 @@ var placements = map[string]string{
 	"usage_billed": "distributed", "agent_activity": "distributed", "invoices": "distributed", "invoice_lines": "distributed",
 	"invoice_sequences": "distributed", "idempotency_records": "distributed", "audit_entries": "distributed",
 	"audit_heads": "distributed", "payments": "distributed", "credits": "distributed", "webhook_deliveries": "distributed",
-	"webhook_thresholds": "distributed", "usage_summaries": "distributed",
+	"webhook_thresholds": "distributed", "usage_summaries": "distributed", "usage_pending": "distributed",
 
 	"invoice_numbers": "local", "checkout_sessions": "local", "stripe_events": "local", "login_attempts": "local", "jobs": "local",
 	"recording_epoch": "local", "goose_db_version": "local",

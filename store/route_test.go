@@ -34,6 +34,7 @@ var everyNode = map[string]string{
 	"FROM invoice_sequences WHERE chained < sequence ORDER BY":                                       "the start chains what older programs have left",
 	"SELECT organization_id, sequence, hash FROM audit_heads ORDER BY":                               "verify walks all organizations",
 	"SELECT DISTINCT e.organization_id FROM audit_entries e\n":                                       "verify walks all organizations",
+	"SELECT DISTINCT organization_id FROM usage_pending":                                             "a process folds what one that is gone has left",
 	"SELECT organization_id, id FROM webhook_deliveries\n\t\tWHERE created_at <= $1 ORDER":           "the job that cleans up",
 	"FROM audit_entries WHERE at >= $1 AND at <= $2 ORDER BY":                                        "superusers read the audit log of all organizations",
 	"SELECT id FROM invoices\n\t\tWHERE status = 'pending'":                                          "the job that marks overdue invoices",
@@ -93,15 +94,18 @@ func excuse(written string) string {
 	return ""
 }
 
+// views are read like tables that grow: they consist of them.
+var views = []string{"usage_hours_all", "usage_days_all", "usage_periods_all"}
+
 var tableWord = regexp.MustCompile(`\b(?:FROM|JOIN|INTO|UPDATE) (\w+)`)
 
 // tablesIn are the tables of a statement that grow, and those that only the coordinator has.
 func tablesIn(written string) (growing, apart []string) {
 	for _, match := range tableWord.FindAllStringSubmatch(written, -1) {
-		switch placements[match[1]] {
-		case "distributed":
+		switch where := placements[match[1]]; {
+		case where == "distributed" || slices.Contains(views, match[1]):
 			growing = append(growing, match[1])
-		case "local":
+		case where == "local":
 			apart = append(apart, match[1])
 		}
 	}
@@ -215,6 +219,9 @@ func sendEverything(t *testing.T, db *store.DB) {
 			if !errors.Is(err, undo) {
 				t.Fatalf("%s: %v", name, err)
 			}
+		}
+		if _, err := db.PendingOrganizations(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 		for name := range methods(&store.Recording{}) {
 			//nolint:errcheck // what was sent counts, not what came of it

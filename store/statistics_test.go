@@ -15,18 +15,25 @@ import (
 	"xyra/store/storetest"
 )
 
-// record stores events with their hour rollup, as the recorder does.
+// record stores events with their rollups of hours and days, as the recorder does: the first half in the rollups, then two
+// recordings whose usage is pending.
 func record(t *testing.T, db *store.DB, events []xyra.Event) {
 	t.Helper()
-	add := store.Rollups{Hours: sums(events, time.Hour), Days: sums(events, 24*time.Hour)}
-	err := db.Record(t.Context(), func(rec *store.Recording) error {
-		if _, err := rec.InsertEvents(t.Context(), events); err != nil {
-			return err
+	half, quarter := len(events)/2, len(events)*3/4
+	for n, part := range [][]xyra.Event{events[:half], events[half:quarter], events[quarter:]} {
+		add := store.Rollups{Hours: sums(part, time.Hour), Days: sums(part, 24*time.Hour)}
+		if n > 0 {
+			add.Pending = part[0].ID
 		}
-		return rec.Commit(t.Context(), add, nil)
-	})
-	if err != nil {
-		t.Fatal(err)
+		err := db.Record(t.Context(), func(rec *store.Recording) error {
+			if _, err := rec.InsertEvents(t.Context(), part); err != nil {
+				return err
+			}
+			return rec.Commit(t.Context(), add, nil)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

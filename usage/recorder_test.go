@@ -95,7 +95,7 @@ func TestRecord_ConcurrentRepeatsOnTwoReplicasGiveOneEvent(t *testing.T) {
 		clock := storetest.NewClock(storetest.Start)
 		target.Now = clock.Now
 		w := newWorld(t, storetest.Open(t, target), clock)
-		replicas := []*usage.Recorder{w.recorder, w.newRecorder(storetest.Open(t, target), usage.Options{})}
+		replicas := []*usage.Recorder{w.recorder, w.newRecorder(storetest.Open(t, target), usage.Options{PendingFrom: 1})}
 		const keys, senders = 60, 8
 		ids := make([][]xyra.EventID, keys)
 		var mu sync.Mutex
@@ -132,7 +132,7 @@ func TestRecord_ConcurrentReplicasLoseNoUpdate(t *testing.T) {
 		clock := storetest.NewClock(storetest.Start)
 		target.Now = clock.Now
 		w := newWorld(t, storetest.Open(t, target), clock)
-		replicas := []*usage.Recorder{w.recorder, w.newRecorder(storetest.Open(t, target), usage.Options{})}
+		replicas := []*usage.Recorder{w.recorder, w.newRecorder(storetest.Open(t, target), usage.Options{PendingFrom: 1})}
 		agents := []xyra.AgentID{w.agent, w.newAgent(w.model), w.newAgent(w.model)}
 		const senders, each = 16, 40
 		var all sync.WaitGroup
@@ -200,7 +200,7 @@ func TestRecord_TieredChargesAddUpToThePriceOfTheSumUnderConcurrency(t *testing.
 		clock := storetest.NewClock(storetest.Start)
 		target.Now = clock.Now
 		w := newWorld(t, storetest.Open(t, target), clock)
-		replicas := []*usage.Recorder{w.recorder, w.newRecorder(storetest.Open(t, target), usage.Options{})}
+		replicas := []*usage.Recorder{w.recorder, w.newRecorder(storetest.Open(t, target), usage.Options{PendingFrom: 1})}
 		w.agent = w.newAgent(w.newModel("graduated", graduated))
 		const senders, each = 8, 25
 		var all sync.WaitGroup

@@ -44,7 +44,7 @@ func newFleet(t *testing.T, target store.Options, clock *storetest.Clock, replic
 	f.dbs, f.recorders = []*store.DB{f.db}, []*usage.Recorder{f.recorder}
 	for range replicas - 1 {
 		db := storetest.Open(t, target)
-		f.dbs, f.recorders = append(f.dbs, db), append(f.recorders, f.newRecorder(db, usage.Options{}))
+		f.dbs, f.recorders = append(f.dbs, db), append(f.recorders, f.newRecorder(db, usage.Options{PendingFrom: 1}))
 	}
 	f.agents = []xyra.AgentID{f.agent, f.newAgent(f.model), f.newAgent(f.newModel("graduated", graduated))}
 	f.tx(func(tx *store.Tx) error {

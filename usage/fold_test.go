@@ -1,0 +1,133 @@
+package usage_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"xyra"
+	"xyra/store"
+	"xyra/store/storetest"
+	"xyra/usage"
+)
+
+// pendingIn counts the organizations that have pending usage.
+func pendingIn(t *testing.T, db *store.DB) int {
+	t.Helper()
+	organizations, err := db.PendingOrganizations(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(organizations)
+}
+
+// allUsage is what a snapshot shows of the world: events by the rollup of days, and by the events themselves.
+func (w *world) allUsage(agents []xyra.AgentID) (rolledUp, events int64, err error) {
+	err = w.db.Snapshot(w.t.Context(), func(r store.Reader) error {
+		rows, err := r.UsageTotal(w.t.Context(), w.org, agents, xyra.AllTime().Cut(w.clock.Now().AddDate(1, 0, 0)))
+		if err != nil {
+			return err
+		}
+		for _, u := range rows {
+			rolledUp += u.Count
+		}
+		page, err := r.EventsAfter(w.t.Context(), w.org, xyra.Activity, 0, 10_000)
+		events = int64(len(page))
+		return err
+	})
+	return rolledUp, events, err
+}
+
+// While usage becomes pending and is folded, no snapshot shows other sums than those of its events.
+func TestFold_ConcurrentReadersSeeEveryEventOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db, clock)
+		recorder := w.newRecorder(db, usage.Options{PendingFrom: 1})
+		agents := []xyra.AgentID{w.agent, w.newAgent(w.model)}
+		const senders, each = 8, 60
+		var sending, reading sync.WaitGroup
+		var done atomic.Bool
+		for s := range senders {
+			sending.Go(func() {
+				for n := range each {
+					d := w.draft("", "1")
+					d.Agent, d.Timestamp = agents[n%2], d.Timestamp.Add(-time.Duration(s*n)*time.Hour)
+					results, err := recorder.Record(t.Context(), w.admin, []usage.Draft{w.sealed(d)})
+					if err != nil || results[0].Err != nil {
+						t.Errorf("record: %v, %v", err, results)
+						return
+					}
+				}
+			})
+		}
+		looks := 0
+		reading.Go(func() {
+			for !done.Load() {
+				looks++
+				if rolledUp, events, err := w.allUsage(agents); err != nil || rolledUp != events {
+					t.Errorf("statistics show %d of %d events (%v)", rolledUp, events, err)
+					return
+				}
+			}
+		})
+		sending.Wait()
+		done.Store(true)
+		reading.Wait()
+		w.verify()
+		if err := recorder.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := pendingIn(t, db); n != 0 {
+			t.Error("usage is pending after the recorder has closed")
+		}
+		w.verify()
+		w.wantTotals("480", "160.8")
+		t.Logf("%d looks", looks)
+	})
+}
+
+// What a process leaves when it is killed counts at once, and the next process folds it.
+func TestFold_TakesWhatAnotherProcessHasLeft(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db, clock)
+		if err := w.recorder.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		version, err := db.Versions(t.Context(), w.org)
+		if err != nil {
+			t.Fatal(err)
+		}
+		later := clock.Now().Add(time.Minute)
+		clock.Set(later)
+		event := xyra.Event{Organization: w.org, Kind: xyra.Activity, ID: 7, Agent: w.agent, Type: "call", Quantity: dec("3"), Currency: "USD",
+			Timestamp: later, RecordedAt: later, Period: xyra.PeriodOf(later, time.UTC), Charge: dec("1.005"), Version: version[w.model][0].ID, RecordedBy: "user:1"}
+		hour := xyra.SpanUsage{Organization: w.org, Agent: w.agent, From: later.Truncate(time.Hour), Kind: xyra.Activity, Type: "call", Currency: "USD",
+			Count: 1, ChargedCount: 1, Quantity: event.Quantity, Charge: event.Charge}
+		period := xyra.PeriodUsage{Organization: w.org, Period: event.Period, Agent: w.agent, Version: event.Version, Component: 1, Currency: "USD",
+			Quantity: event.Quantity, Charge: event.Charge}
+		err = db.Record(t.Context(), func(rec *store.Recording) error {
+			if _, err := rec.InsertEvents(t.Context(), []xyra.Event{event}); err != nil {
+				return err
+			}
+			return rec.Commit(t.Context(), store.Rollups{Pending: event.ID, Hours: []xyra.SpanUsage{hour}, Periods: []xyra.PeriodUsage{period}}, nil)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.verify()
+		w.wantTotals("3", "1.005")
+		if n := pendingIn(t, db); n != 1 {
+			t.Fatalf("%d organizations have pending usage, want 1", n)
+		}
+		if err := usage.New(db, usage.Options{}).Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.verify()
+		w.wantTotals("3", "1.005")
+		agent, err := db.Agent(t.Context(), w.org, w.agent)
+		if n := pendingIn(t, db); n != 0 || err != nil || !agent.LastActive.Equal(later) {
+			t.Errorf("pending after the fold: %d; the agent was last active %v, want %v (%v)", n, agent.LastActive, later, err)
+		}
+	})
+}
