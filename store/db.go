@@ -116,7 +116,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, errors.Join(err, held.Close())
 	}
 	slow := &slowLog{after: o.SlowAfter, watch: o.Watch, now: o.Now, log: o.Log}
-	return &DB{Reader: Reader{q: read, d: d, slow: slow}, write: write, read: read, held: held, log: o.Log, now: o.Now, stripe: o.Stripe}, nil
+	var pool querier = read
+	if !d.postgres {
+		pool = &keptStatements{DB: read, byText: map[string]*sql.Stmt{}}
+	}
+	return &DB{Reader: Reader{q: pool, d: d, slow: slow}, write: write, read: read, held: held, log: o.Log, now: o.Now, stripe: o.Stripe}, nil
 }
 
 // Close closes all connections.
