@@ -8,12 +8,20 @@
 // batch, if there is enough for one to be worth it.
 //
 // One batch is one transaction: it reads agents, prices and callers, refuses the events that may not be recorded, drops
-// those whose idempotency key is known, inserts the rest, adds to both rollups and commits. So
+// those whose idempotency key is known, inserts the rest, adds to the rollups and commits. So
 //   - a key revoked, a price changed or an agent archived before the batch's commit acts on it: see
 //     store.Tx.PauseRecording for the other half;
 //   - the rollups equal the events at every moment anybody can see;
 //   - one refused event does not touch its neighbours, and if the database refuses the batch as a whole, every request
 //     in it is tried alone.
+//
+// # Pending usage
+//
+// Commits that follow each other add to the same rows of three rollups. From eight events on, a commit therefore writes what
+// it adds as one row of usage_pending for each organization, in the events' transaction, and readers read views that count
+// both: a sum is exact at every instant. A tenth of a second later, or when there is much of it, one transaction takes many of
+// these rows and adds them up into the rollups. Tiered prices are not pending, since the next event is priced by their total.
+// Only when an agent was last active waits for that.
 //
 // The queue is bounded. When it is full, Record answers xyra.Unavailable at once and nothing is kept.
 //
