@@ -3,7 +3,6 @@ package usage
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -18,7 +17,7 @@ const (
 	foldFrom    = 2000                   // rows of rollups that are much
 	foldRows    = 500                    // rows of usage_pending that are folded in one transaction
 	foldSurvey  = time.Minute            // after which pending usage of processes that are gone is looked for
-	foldKeep    = 10_000                 // rows of usage_pending that are remembered
+	foldKeep    = 50_000                 // rows of rollups that are remembered
 	foldPause   = 10 * time.Second       // at most, between tries that fail
 )
 
@@ -28,9 +27,11 @@ const (
 type folding struct {
 	from int // events from which a commit writes pending usage
 
-	mu       sync.Mutex
-	own      map[pendingKey]store.Rollups // what this process has made pending since the last fold
-	rows     int                          // of the rollups, in own
+	mu        sync.Mutex
+	own       map[pendingKey]store.Rollups // what this process has made pending since the last fold
+	rows      int                          // of the rollups, in own
+	forgotten bool                         // there was too much of it
+
 	surveyed time.Time
 
 	some, much, stop, stopped chan struct{}
@@ -75,18 +76,27 @@ func (f *folding) note(add store.Rollups) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.rows += len(add.Hours) + len(add.Periods)
 	for len(add.Hours) > 0 {
 		o := add.Hours[0].Organization
 		var own store.Rollups
 		own.Hours, add.Hours = cut(add.Hours, func(u *xyra.SpanUsage) bool { return u.Organization == o })
 		own.Periods, add.Periods = cut(add.Periods, func(u *xyra.PeriodUsage) bool { return u.Organization == o })
-		f.own[pendingKey{o, add.Pending}] = own
+		f.keep(pendingKey{o, add.Pending}, own)
 	}
 	signal(f.some)
 	if f.rows >= foldFrom {
 		signal(f.much)
 	}
+}
+
+// keep remembers a row of pending usage unless that has become too much: it is in the database in any case.
+func (f *folding) keep(k pendingKey, add store.Rollups) {
+	if f.rows >= foldKeep {
+		f.forgotten = true
+		return
+	}
+	f.own[k] = add
+	f.rows += len(add.Hours) + len(add.Periods)
 }
 
 // cut splits a list behind the elements that it begins with and that belong.
@@ -105,23 +115,21 @@ func signal(c chan struct{}) {
 	}
 }
 
-// take gives what this process has made pending, and forgets it.
-func (f *folding) take() map[pendingKey]store.Rollups {
+// take gives what this process has made pending, and forgets it. all is false if that is not everything.
+func (f *folding) take() (own map[pendingKey]store.Rollups, all bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	own := f.own
-	f.own, f.rows = map[pendingKey]store.Rollups{}, 0
-	return own
+	own, all = f.own, !f.forgotten
+	f.own, f.rows, f.forgotten = map[pendingKey]store.Rollups{}, 0, false
+	return own, all
 }
 
-// giveBack remembers again what could not be folded, unless that has become much: it is in the database in any case.
+// giveBack remembers again what could not be folded.
 func (f *folding) giveBack(own map[pendingKey]store.Rollups) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.own)+len(own) > foldKeep {
-		f.surveyed = time.Time{}
-	} else {
-		maps.Copy(f.own, own)
+	for k, add := range own {
+		f.keep(k, add)
 	}
 	signal(f.some)
 }
@@ -145,7 +153,10 @@ func (r *Recorder) fold() {
 		case <-r.folding.stop:
 			last = true
 		}
-		own := r.folding.take()
+		own, all := r.folding.take()
+		if !all {
+			r.folding.surveyed = time.Time{}
+		}
 		err := r.foldPending(own)
 		if err == nil {
 			wait = foldAfter
@@ -179,6 +190,19 @@ func (r *Recorder) foldPending(own map[pendingKey]store.Rollups) error {
 	if len(organizations) == 0 {
 		return nil
 	}
+	err := r.foldOf(ctx, organizations, own)
+	if err == nil || errors.Is(err, store.ErrFolding) || xyra.HasCode(err, xyra.CodeUnavailable) || len(organizations) == 1 {
+		return err
+	}
+	var faults []error // a row that somebody has spoiled must not keep the others' back
+	for _, o := range organizations {
+		faults = append(faults, r.foldOf(ctx, []xyra.OrganizationID{o}, own))
+	}
+	return errors.Join(faults...)
+}
+
+// foldOf moves all pending usage of the organizations, some rows in each transaction.
+func (r *Recorder) foldOf(ctx context.Context, organizations []xyra.OrganizationID, own map[pendingKey]store.Rollups) error {
 	for rows := foldRows; rows >= foldRows; {
 		err := r.db.Record(ctx, func(rec *store.Recording) error {
 			taken, err := rec.TakePending(ctx, organizations, foldRows)

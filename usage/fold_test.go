@@ -1,6 +1,10 @@
 package usage_test
 
 import (
+	"bytes"
+	"database/sql"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -87,6 +91,30 @@ func TestFold_ConcurrentReadersSeeEveryEventOnce(t *testing.T) {
 	})
 }
 
+// leavePending commits an event of quantity 3 as a process does that is killed before it folds.
+func (w *world) leavePending(at time.Time) {
+	w.t.Helper()
+	versions, err := w.db.Versions(w.t.Context(), w.org)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	event := xyra.Event{Organization: w.org, Kind: xyra.Activity, ID: 7, Agent: w.agent, Type: "call", Quantity: dec("3"), Currency: "USD",
+		Timestamp: at, RecordedAt: at, Period: xyra.PeriodOf(at, time.UTC), Charge: dec("1.005"), Version: versions[w.model][0].ID, RecordedBy: "user:1"}
+	hour := xyra.SpanUsage{Organization: w.org, Agent: w.agent, From: at.Truncate(time.Hour), Kind: xyra.Activity, Type: "call", Currency: "USD",
+		Count: 1, ChargedCount: 1, Quantity: event.Quantity, Charge: event.Charge}
+	period := xyra.PeriodUsage{Organization: w.org, Period: event.Period, Agent: w.agent, Version: event.Version, Component: 1, Currency: "USD",
+		Quantity: event.Quantity, Charge: event.Charge}
+	err = w.db.Record(w.t.Context(), func(rec *store.Recording) error {
+		if _, err := rec.InsertEvents(w.t.Context(), []xyra.Event{event}); err != nil {
+			return err
+		}
+		return rec.Commit(w.t.Context(), store.Rollups{Pending: event.ID, Hours: []xyra.SpanUsage{hour}, Periods: []xyra.PeriodUsage{period}}, nil)
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // What a process leaves when it is killed counts at once, and the next process folds it.
 func TestFold_TakesWhatAnotherProcessHasLeft(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
@@ -94,27 +122,8 @@ func TestFold_TakesWhatAnotherProcessHasLeft(t *testing.T) {
 		if err := w.recorder.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		version, err := db.Versions(t.Context(), w.org)
-		if err != nil {
-			t.Fatal(err)
-		}
-		later := clock.Now().Add(time.Minute)
-		clock.Set(later)
-		event := xyra.Event{Organization: w.org, Kind: xyra.Activity, ID: 7, Agent: w.agent, Type: "call", Quantity: dec("3"), Currency: "USD",
-			Timestamp: later, RecordedAt: later, Period: xyra.PeriodOf(later, time.UTC), Charge: dec("1.005"), Version: version[w.model][0].ID, RecordedBy: "user:1"}
-		hour := xyra.SpanUsage{Organization: w.org, Agent: w.agent, From: later.Truncate(time.Hour), Kind: xyra.Activity, Type: "call", Currency: "USD",
-			Count: 1, ChargedCount: 1, Quantity: event.Quantity, Charge: event.Charge}
-		period := xyra.PeriodUsage{Organization: w.org, Period: event.Period, Agent: w.agent, Version: event.Version, Component: 1, Currency: "USD",
-			Quantity: event.Quantity, Charge: event.Charge}
-		err = db.Record(t.Context(), func(rec *store.Recording) error {
-			if _, err := rec.InsertEvents(t.Context(), []xyra.Event{event}); err != nil {
-				return err
-			}
-			return rec.Commit(t.Context(), store.Rollups{Pending: event.ID, Hours: []xyra.SpanUsage{hour}, Periods: []xyra.PeriodUsage{period}}, nil)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		clock.Advance(time.Minute)
+		w.leavePending(clock.Now())
 		w.verify()
 		w.wantTotals("3", "1.005")
 		if n := pendingIn(t, db); n != 1 {
@@ -126,8 +135,43 @@ func TestFold_TakesWhatAnotherProcessHasLeft(t *testing.T) {
 		w.verify()
 		w.wantTotals("3", "1.005")
 		agent, err := db.Agent(t.Context(), w.org, w.agent)
-		if n := pendingIn(t, db); n != 0 || err != nil || !agent.LastActive.Equal(later) {
-			t.Errorf("pending after the fold: %d; the agent was last active %v, want %v (%v)", n, agent.LastActive, later, err)
+		if n := pendingIn(t, db); n != 0 || err != nil || !agent.LastActive.Equal(clock.Now()) {
+			t.Errorf("pending after the fold: %d; the agent was last active %v, want %v (%v)", n, agent.LastActive, clock.Now(), err)
 		}
+	})
+}
+
+// A row that somebody has spoiled stays where it is, and keeps no other organization's back.
+func TestFold_LeavesASpoiledRowAndTakesTheOthers(t *testing.T) {
+	storetest.EachTarget(t, func(t *testing.T, target store.Options) {
+		clock := storetest.NewClock(storetest.Start)
+		target.Now = clock.Now
+		w := newWorld(t, storetest.Open(t, target), clock)
+		if err := w.recorder.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.leavePending(clock.Now())
+		driver, address := "sqlite", target.Path
+		if target.URL != "" {
+			driver, address = "pgx", target.URL
+		}
+		raw, err := sql.Open(driver, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer raw.Close()
+		if _, err := raw.ExecContext(t.Context(), `INSERT INTO usage_pending (organization_id, id, recorded_at, hours, periods) VALUES (999, 1, 0, '[[1]]', '[]')`); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		if err := usage.New(w.db, usage.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}).Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		left, err := w.db.PendingOrganizations(t.Context())
+		if err != nil || len(left) != 1 || left[0] != 999 || !strings.Contains(log.String(), "a row of 1 cells, not 9") {
+			t.Errorf("pending are %v (%v), the log says %q", left, err, log.String())
+		}
+		w.verify()
+		w.wantTotals("3", "1.005")
 	})
 }
