@@ -132,30 +132,43 @@ func (b *idBlock) take(ctx context.Context, db *DB, n int) ([]xyra.EventID, erro
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ids := make([]xyra.EventID, 0, n)
-	for len(ids) < n {
-		if b.next == b.end {
-			first, err := db.nextEventBlock(ctx)
-			if err != nil {
-				return nil, err
-			}
-			b.next, b.end = first, first+idBlockSize
-		}
-		ids = append(ids, xyra.EventID(b.next))
-		b.next++
+	ids = b.hand(ids, n)
+	if len(ids) == n {
+		return ids, nil
+	}
+	blocks, err := db.nextEventBlocks(ctx, (n-len(ids)+idBlockSize-1)/idBlockSize)
+	if err != nil {
+		return nil, err // the ids in hand are lost, as those of a recording that fails
+	}
+	for _, first := range blocks {
+		b.next, b.end = first, first+idBlockSize
+		ids = b.hand(ids, n)
 	}
 	return ids, nil
 }
 
-func (db *DB) nextEventBlock(ctx context.Context) (first int64, err error) {
+// hand adds ids of the block to a list until it has n or the block is used up.
+func (b *idBlock) hand(ids []xyra.EventID, n int) []xyra.EventID {
+	for len(ids) < n && b.next < b.end {
+		ids = append(ids, xyra.EventID(b.next))
+		b.next++
+	}
+	return ids
+}
+
+func (db *DB) nextEventBlocks(ctx context.Context, n int) (firsts []int64, err error) {
 	if db.d.postgres {
-		return value[int64](ctx, db.Reader, "event ids", `SELECT nextval('event_ids')`)
+		return collect(ctx, db.Reader, "event ids", scanValue[int64], `SELECT nextval('event_ids') FROM generate_series(1, $1)`, n)
 	}
 	err = db.Tx(ctx, func(tx *Tx) error {
-		ids, err := tx.ids(ctx, "event_ids", idBlockSize)
-		if err == nil {
-			first = ids[0]
+		ids, err := tx.ids(ctx, "event_ids", n*idBlockSize)
+		if err != nil {
+			return err
 		}
-		return err
+		for i := 0; i < len(ids); i += idBlockSize {
+			firsts = append(firsts, ids[i])
+		}
+		return nil
 	})
-	return first, err
+	return firsts, err
 }

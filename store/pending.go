@@ -90,7 +90,7 @@ const foldLock = recordingLock + 2
 
 const (
 	foldTurnText = `SELECT pg_try_advisory_xact_lock($1)`
-	// Whoever folds is alone, so the rows that are read are those that are taken.
+	// Whoever folds is alone, so what is counted is still there; what has come since with a smaller id is taken too.
 	takePendingText = `DELETE FROM usage_pending WHERE organization_id = ANY($1) AND id <= $2 RETURNING organization_id, id, recorded_at, hours, periods`
 	pendingUpToText = `SELECT COALESCE(MAX(id), 0) FROM (SELECT id FROM usage_pending WHERE organization_id = ANY($1) ORDER BY id LIMIT $2) AS first`
 )

@@ -1,12 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -79,7 +76,7 @@ func (rec *Recording) once(ctx context.Context, epoch int64, w Written) error {
 	if err := rec.send(ctx, begin); err != nil {
 		return err
 	}
-	if _, err := rec.pg.PgConn().CopyFrom(ctx, bytes.NewReader(eventRowsText(w.Events)), copyEventsText); err != nil {
+	if _, err := rec.pg.PgConn().CopyFrom(ctx, newEventCopy(w.Events), copyEventsText); err != nil {
 		return fmt.Errorf("copy events: %w", err)
 	}
 	return rec.send(ctx, end)
@@ -99,53 +96,6 @@ func (rec *Recording) send(ctx context.Context, steps []*step) error {
 		}
 	}
 	return results.Close()
-}
-
-var copyEventsText = "COPY events (" + eventColumns + ") FROM STDIN"
-
-// eventRowsText writes events in COPY's text format, in the order of eventColumns.
-func eventRowsText(events []xyra.Event) []byte {
-	b := make([]byte, 0, 384*len(events))
-	for i := range events {
-		b = appendEventRow(b, &events[i])
-	}
-	return b
-}
-
-func appendEventRow(b []byte, e *xyra.Event) []byte {
-	number := func(n int64) { b = append(strconv.AppendInt(b, n, 10), '\t') }
-	text := func(s string) { b = append(appendCopyText(b, s), '\t') }
-	textOrNull := func(s string) {
-		if s == "" {
-			b = append(b, `\N`...)
-			b = append(b, '\t')
-			return
-		}
-		text(s)
-	}
-	number(int64(e.Organization))
-	number(int64(e.Kind))
-	number(int64(e.ID))
-	number(int64(e.Agent))
-	text(e.Type)
-	text(e.Quantity.Canonical())
-	text(string(e.Currency))
-	number(micros(e.Timestamp))
-	number(micros(e.RecordedAt))
-	number(int64(e.Period))
-	textOrNull(string(e.Details))
-	b = append(strconv.AppendBool(b, e.Verified), '\t')
-	text(e.Source)
-	textOrNull(e.IdempotencyKey)
-	if e.Digest == nil {
-		textOrNull("")
-	} else {
-		b = append(b, `\\x`...)
-		b = append(hex.AppendEncode(b, e.Digest), '\t')
-	}
-	text(e.Charge.Canonical())
-	number(int64(e.Version))
-	return append(appendCopyText(b, e.RecordedBy), '\n')
 }
 
 // appendCopyText escapes what has a meaning in COPY's text format.

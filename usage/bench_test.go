@@ -13,7 +13,7 @@ import (
 // BenchmarkRollups adds up batches of the sizes that 64 and 256 connections and one full batch make, over fifty agents.
 func BenchmarkRollups(b *testing.B) {
 	at := time.Date(2024, 5, 15, 12, 0, 0, 0, time.UTC)
-	call := part{0, pricing.Component{Kind: pricing.Activity, Type: "call", Price: money.MustParse("0.025")}}
+	call := part{0, &pricing.Component{Kind: pricing.Activity, Type: "call", Price: money.MustParse("0.025")}}
 	for _, size := range []int{30, 120, batchMax} {
 		entries := make([]*entry, size)
 		for i := range entries {

@@ -90,12 +90,13 @@ func (r *Recorder) admit(ctx context.Context, now time.Time, state store.Recordi
 	all := make([]entry, len(ids))
 	entries := make([]*entry, 0, len(ids))
 	next := 0
+	of := &room{make([]part, 0, len(ids)), make([]money.Decimal, 0, len(ids))}
 	for _, t := range tickets {
 		for i := range t.drafts {
 			e := &all[next]
 			*e = entry{ticket: t, draft: &t.drafts[i], result: &t.results[i]}
 			*e.result = Result{}
-			if refused, err := r.prepare(ctx, now, state, e); err != nil {
+			if refused, err := r.prepare(ctx, now, state, e, of); err != nil {
 				return nil, err
 			} else if refused != nil {
 				e.result.Err = refused
@@ -110,8 +111,25 @@ func (r *Recorder) admit(ctx context.Context, now time.Time, state store.Recordi
 	return entries, nil
 }
 
+// room is where the parts and charges of many entries are, one behind the other: making room for each alone costs more than
+// filling it.
+type room struct {
+	parts   []part
+	charges []money.Decimal
+}
+
+// find adds the parts that charge an event, and as many charges of 0.
+func (of *room) find(v *xyra.Version, kind xyra.EventKind, typ string) ([]part, []money.Decimal) {
+	before := len(of.parts)
+	of.parts = appendParts(of.parts, v.Components, kind, typ)
+	for range of.parts[before:] {
+		of.charges = append(of.charges, money.Decimal{})
+	}
+	return slices.Clip(of.parts[before:]), slices.Clip(of.charges[before:])
+}
+
 // prepare holds one draft against the state and prices its linear components. refused is the caller's fault, err ours.
-func (r *Recorder) prepare(ctx context.Context, now time.Time, state store.RecordingState, e *entry) (refused, err error) {
+func (r *Recorder) prepare(ctx context.Context, now time.Time, state store.RecordingState, e *entry, of *room) (refused, err error) {
 	d := e.draft
 	agent, refused := mayRecord(state, e.ticket.caller, d.Agent, now)
 	if refused != nil {
@@ -141,11 +159,11 @@ func (r *Recorder) prepare(ctx context.Context, now time.Time, state store.Recor
 		return nil, nil
 	}
 	version := xyra.VersionAt(versions, d.Timestamp)
-	e.event.Version, e.parts = version.ID, parts(version, d.Kind, d.Type)
-	e.charges = make([]money.Decimal, len(e.parts))
+	e.event.Version = version.ID
+	e.parts, e.charges = of.find(&version, d.Kind, d.Type)
 	for i, p := range e.parts {
 		if p.component.Linear() {
-			e.charges[i] = pricing.Rate(p.component, d.Quantity)
+			e.charges[i] = pricing.Rate(*p.component, d.Quantity)
 			e.event.Charge = e.event.Charge.Add(e.charges[i])
 		}
 	}
@@ -163,6 +181,16 @@ func sortByKey(entries []*entry) {
 		return cmp.Or(cmp.Compare(a.event.Organization, b.event.Organization), cmp.Compare(a.event.Source, b.event.Source),
 			cmp.Compare(a.event.IdempotencyKey, b.event.IdempotencyKey))
 	})
+}
+
+// twinsSorted tells whether a key comes twice in entries that are sorted by it.
+func twinsSorted(entries []*entry) bool {
+	for i := 1; i < len(entries); i++ {
+		if entries[i].event.IdempotencyKey != "" && entries[i].key() == entries[i-1].key() {
+			return true
+		}
+	}
+	return false
 }
 
 func eventsOf(entries []*entry) []xyra.Event {

@@ -38,7 +38,7 @@ func (r *Recorder) discard(ctx context.Context, t *ticket) ([]Result, error) {
 			return nil, err
 		}
 		e := &entry{ticket: t, draft: &t.drafts[i], result: &t.results[i]}
-		refused, err := r.prepare(ctx, now, state, e)
+		refused, err := r.prepare(ctx, now, state, e, &room{})
 		if err != nil {
 			return nil, err
 		}

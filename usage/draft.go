@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 
 	"xyra"
@@ -53,10 +54,18 @@ type Result struct {
 // Omitted says which fields were left out of a draft: a field that was sent never equals one that was not.
 type Omitted struct{ Timestamp, Amount bool }
 
+// digestRooms are reused: what a digest is taken of is soon forgotten.
+var digestRooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// digestRoomMax is the longest room that is worth keeping.
+const digestRoomMax = 64 << 10
+
 // digest is what two events under one idempotency key are compared by: every field as it counts, decimals and times by
 // value, details as JSON value.
 func (d *Draft) digest(details strictjson.Value, omitted Omitted) []byte {
-	b := make([]byte, 0, 512)
+	room := digestRooms.Get().(*[]byte)
+	defer digestRooms.Put(room)
+	b := (*room)[:0]
 	part := func(s string) {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)
@@ -82,6 +91,9 @@ func (d *Draft) digest(details strictjson.Value, omitted Omitted) []byte {
 		start := len(b)
 		b = strictjson.AppendCanonical(append(b, 0, 0, 0, 0), details)
 		binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
+	}
+	if cap(b) <= digestRoomMax {
+		*room = b
 	}
 	sum := sha256.Sum256(b)
 	return sum[:]

@@ -18,6 +18,7 @@ const (
 	foldRows    = 500                    // rows of usage_pending that are folded in one transaction
 	foldSurvey  = time.Minute            // after which pending usage of processes that are gone is looked for
 	foldKeep    = 50_000                 // rows of rollups that are remembered
+	foldRest    = 200                    // commits that change the rollups themselves after a fold that was not worth it
 	foldPause   = 10 * time.Second       // at most, between tries that fail
 )
 
@@ -31,6 +32,7 @@ type folding struct {
 	own       map[pendingKey]store.Rollups // what this process has made pending since the last fold
 	rows      int                          // of the rollups, in own
 	forgotten bool                         // there was too much of it
+	rest      int                          // commits that change the rollups themselves
 
 	surveyed time.Time
 
@@ -66,7 +68,22 @@ func (f *folding) choose(add *store.Rollups, entries []*entry) {
 	if len(entries) < f.from || len(entries) > batchLong || slices.ContainsFunc(entries, (*entry).tieredParts) {
 		return
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rest > 0 {
+		f.rest--
+		return
+	}
 	add.Pending = entries[0].event.ID
+}
+
+// learn looks whether a fold was worth it: rows that are spread over very many agents do not become fewer.
+func (f *folding) learn(pending, rollups int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if pending >= foldFrom/4 && 2*rollups > pending {
+		f.rest = foldRest
+	}
 }
 
 // note remembers what a commit has made pending.
@@ -209,10 +226,11 @@ func (r *Recorder) foldOf(ctx context.Context, organizations []xyra.Organization
 			if rows = len(taken); err != nil || rows == 0 {
 				return err
 			}
-			add, seen, err := folded(taken, own)
+			add, seen, pending, err := folded(taken, own)
 			if err != nil {
 				return err
 			}
+			r.folding.learn(pending, len(add.Hours)+len(add.Periods))
 			return rec.Commit(ctx, add, seen)
 		})
 		if err != nil {
@@ -222,35 +240,34 @@ func (r *Recorder) foldOf(ctx context.Context, organizations []xyra.Organization
 	return nil
 }
 
-// folded adds up rows of pending usage. What this process has written need not be read.
-func folded(taken []store.Taken, own map[pendingKey]store.Rollups) (store.Rollups, []store.AgentSeen, error) {
+// folded adds up pending usage of so many rows of rollups. What this process has written need not be read.
+func folded(taken []store.Taken, own map[pendingKey]store.Rollups) (add store.Rollups, seen []store.AgentSeen, pending int, err error) {
 	s := newSums()
 	last := map[store.AgentSeen]time.Time{}
 	for _, t := range taken {
-		add, known := own[pendingKey{t.Organization, t.ID}]
+		row, known := own[pendingKey{t.Organization, t.ID}]
 		if !known {
-			var err error
-			if add, err = t.Read(); err != nil {
-				return add, nil, err
+			if row, err = t.Read(); err != nil {
+				return add, nil, 0, err
 			}
 		}
-		for i := range add.Hours {
-			h := &add.Hours[i]
+		pending += len(row.Hours) + len(row.Periods)
+		for i := range row.Hours {
+			h := &row.Hours[i]
 			s.addHour(h)
 			if a := (store.AgentSeen{Organization: h.Organization, Agent: h.Agent}); h.Kind == xyra.Activity && t.At.After(last[a]) {
 				last[a] = t.At
 			}
 		}
-		for i := range add.Periods {
-			s.addPeriod(&add.Periods[i])
+		for i := range row.Periods {
+			s.addPeriod(&row.Periods[i])
 		}
 	}
-	add := s.sorted()
+	add = s.sorted()
 	add.Days = daysOf(add.Hours)
-	seen := make([]store.AgentSeen, 0, len(last))
 	for a, at := range last {
 		seen = append(seen, store.AgentSeen{Organization: a.Organization, Agent: a.Agent, At: at})
 	}
 	slices.SortFunc(seen, func(a, b store.AgentSeen) int { return compareSeen(&a, &b) })
-	return add, seen, nil
+	return add, seen, pending, nil
 }

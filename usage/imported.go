@@ -13,10 +13,10 @@ import (
 func ImportedRollups(events []xyra.Event, versions map[xyra.VersionID]xyra.Version) store.Rollups {
 	s := newSums()
 	for _, e := range events {
-		charged := parts(versions[e.Version], e.Kind, e.Type)
+		charged := appendParts(nil, versions[e.Version].Components, e.Kind, e.Type)
 		charges := make([]money.Decimal, len(charged))
 		for i, p := range charged {
-			charges[i] = pricing.Rate(p.component, e.Quantity)
+			charges[i] = pricing.Rate(*p.component, e.Quantity)
 		}
 		s.add(e, charged, charges)
 	}

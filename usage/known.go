@@ -103,9 +103,24 @@ func (r *Recorder) state(ctx context.Context, rec *store.Recording, n needs) (st
 // every draft may be recorded, no price depends on a running total and nobody asked for an answer to be kept. Otherwise,
 // and whenever the database refuses, it answers false, nothing has happened, and commit takes the long way.
 func (r *Recorder) commitOnce(ctx context.Context, tickets []*ticket, ids []xyra.EventID) (done bool, err error) {
+	if keepsAnswer(tickets) {
+		return false, nil
+	}
 	now := r.db.Now()
-	state, covered := r.known.covers(needsOf(tickets), now)
-	if !covered || keepsAnswer(tickets) || r.known.sawRepeat(false) {
+	n := needsOf(tickets)
+	state, covered := r.known.covers(n, now)
+	if !covered && len(ids) > batchLong { // reading first costs a long recording less than the long way
+		err := r.db.Record(ctx, func(rec *store.Recording) error {
+			_, err := r.state(ctx, rec, n)
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		now = r.db.Now()
+		state, covered = r.known.covers(n, now)
+	}
+	if !covered || r.known.sawRepeat(false) {
 		return false, nil
 	}
 	entries, err := r.admit(ctx, now, state, tickets, ids)
@@ -117,10 +132,10 @@ func (r *Recorder) commitOnce(ctx context.Context, tickets []*ticket, ids []xyra
 			return false, nil
 		}
 	}
-	if len(withoutTwins(entries)) < len(entries) {
+	sortByKey(entries)
+	if twinsSorted(entries) {
 		return false, nil
 	}
-	sortByKey(entries)
 	w := store.Written{Events: eventsOf(entries)}
 	w.Add, w.Seen = rollups(entries)
 	r.folding.choose(&w.Add, entries)

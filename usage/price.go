@@ -67,14 +67,14 @@ func (p *priceBook) zone(name string) (*time.Location, error) {
 // part is what one component charges for one event.
 type part struct {
 	index     int
-	component pricing.Component
+	component *pricing.Component // of a version, and so never changed
 }
 
-// parts are the components of a version that charge an event.
-func parts(v xyra.Version, kind xyra.EventKind, typ string) (list []part) {
-	for i, c := range v.Components {
-		if kind.Prices(c, typ) {
-			list = append(list, part{i, c})
+// appendParts adds the components of a version that charge an event.
+func appendParts(list []part, components []pricing.Component, kind xyra.EventKind, typ string) []part {
+	for i := range components {
+		if kind.Prices(components[i], typ) {
+			list = append(list, part{i, &components[i]})
 		}
 	}
 	return list

@@ -119,27 +119,43 @@ func values[K comparable, V any](m map[K]*V, compare func(a, b *V) int) []V {
 	return list
 }
 
-// hourEntry is an entry and the hour it counts in.
+// hourEntry is an entry and the key it is added up under, with what tells most entries apart at hand for sorting.
 type hourEntry struct {
 	*entry
-	hour int64
+	organization xyra.OrganizationID
+	agent        xyra.AgentID
+	hour         int64
 }
 
 func compareHourEntries(a, b hourEntry) int {
-	return cmp.Or(cmp.Compare(a.event.Organization, b.event.Organization), cmp.Compare(a.event.Agent, b.event.Agent), cmp.Compare(a.hour, b.hour),
-		cmp.Compare(a.event.Kind, b.event.Kind), cmp.Compare(a.event.Type, b.event.Type), cmp.Compare(a.event.Currency, b.event.Currency))
+	switch {
+	case a.organization != b.organization:
+		return cmp.Compare(a.organization, b.organization)
+	case a.agent != b.agent:
+		return cmp.Compare(a.agent, b.agent)
+	case a.hour != b.hour:
+		return cmp.Compare(a.hour, b.hour)
+	case a.event.Kind != b.event.Kind:
+		return cmp.Compare(a.event.Kind, b.event.Kind)
+	case a.event.Type != b.event.Type:
+		return cmp.Compare(a.event.Type, b.event.Type)
+	}
+	return cmp.Compare(a.event.Currency, b.event.Currency)
 }
+
+// rollupsRoom is for how many rollups room is made at once: very many events have far fewer.
+const rollupsRoom = 256
 
 // rollups is what a batch of new events adds. Sorted entries lie beside those they are added to; for batches of 30 to 120
 // that measured as four times faster than the maps by which verification adds up.
 func rollups(entries []*entry) (r store.Rollups, seen []store.AgentSeen) {
 	order := make([]hourEntry, len(entries))
 	for i, e := range entries {
-		order[i] = hourEntry{e, e.event.Timestamp.Truncate(time.Hour).Unix()}
+		order[i] = hourEntry{e, e.event.Organization, e.event.Agent, e.event.Timestamp.Truncate(time.Hour).Unix()}
 	}
 	slices.SortFunc(order, compareHourEntries)
-	r.Hours = make([]xyra.SpanUsage, 0, len(order))
-	r.Periods = make([]xyra.PeriodUsage, 0, len(order))
+	r.Hours = make([]xyra.SpanUsage, 0, min(len(order), rollupsRoom))
+	r.Periods = make([]xyra.PeriodUsage, 0, min(len(order), rollupsRoom))
 	for i, o := range order {
 		e := &o.event
 		if i == 0 || compareHourEntries(order[i-1], o) != 0 {
@@ -154,12 +170,21 @@ func rollups(entries []*entry) (r store.Rollups, seen []store.AgentSeen) {
 		u.Quantity, u.Charge = u.Quantity.Add(e.Quantity), u.Charge.Add(e.Charge)
 		r.Periods = o.appendPeriods(r.Periods)
 		if e.Kind == xyra.Activity {
-			seen = append(seen, store.AgentSeen{Organization: e.Organization, Agent: e.Agent, At: e.RecordedAt})
+			seen = appendSeen(seen, store.AgentSeen{Organization: e.Organization, Agent: e.Agent, At: e.RecordedAt})
 		}
 	}
 	r.Periods = merged(r.Periods, comparePeriods, addPeriod)
 	r.Days = daysOf(r.Hours)
-	return r, merged(seen, compareSeen, laterSeen)
+	return r, seen
+}
+
+// appendSeen adds to a list in order of organization and agent what comes in that order too.
+func appendSeen(list []store.AgentSeen, s store.AgentSeen) []store.AgentSeen {
+	if last := len(list) - 1; last >= 0 && compareSeen(&list[last], &s) == 0 {
+		laterSeen(&list[last], &s)
+		return list
+	}
+	return append(list, s)
 }
 
 // daysOf adds up hours, which are in key order, to days.
@@ -213,15 +238,18 @@ func merged[T any](list []T, compare func(a, b *T) int, add func(into, more *T))
 func (e *entry) appendPeriods(list []xyra.PeriodUsage) []xyra.PeriodUsage {
 	for i, p := range e.parts {
 		k := e.periodKey(p)
-		u := xyra.PeriodUsage{Organization: k.organization, Period: k.period, Agent: k.agent, Version: k.version, Component: k.component,
-			Currency: k.currency, Quantity: e.event.Quantity, Charge: e.charges[i]}
-		if last := len(list) - 1; last >= 0 && comparePeriods(&list[last], &u) == 0 {
-			list[last].Quantity, list[last].Charge = list[last].Quantity.Add(u.Quantity), list[last].Charge.Add(u.Charge)
-		} else {
-			list = append(list, u)
+		if last := len(list) - 1; last < 0 || !k.names(&list[last]) {
+			list = append(list, xyra.PeriodUsage{Organization: k.organization, Period: k.period, Agent: k.agent, Version: k.version,
+				Component: k.component, Currency: k.currency})
 		}
+		u := &list[len(list)-1]
+		u.Quantity, u.Charge = u.Quantity.Add(e.event.Quantity), u.Charge.Add(e.charges[i])
 	}
 	return list
+}
+
+func (k periodKey) names(u *xyra.PeriodUsage) bool {
+	return k == periodKey{u.Organization, u.Period, u.Agent, u.Version, u.Component, u.Currency}
 }
 
 func (e *entry) periodKey(p part) periodKey {
@@ -263,7 +291,7 @@ func chargeTiered(ctx context.Context, rec *store.Recording, entries []*entry) e
 				continue
 			}
 			k := e.periodKey(p)
-			e.charges[i] = pricing.Charge(p.component, totals[k], e.event.Quantity)
+			e.charges[i] = pricing.Charge(*p.component, totals[k], e.event.Quantity)
 			totals[k] = totals[k].Add(e.event.Quantity)
 			e.event.Charge = e.event.Charge.Add(e.charges[i])
 		}

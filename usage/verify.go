@@ -81,7 +81,7 @@ func verifyOrganization(ctx context.Context, r store.Reader, o xyra.Organization
 // recount adds an event to the sums and checks its charge where that does not depend on other events. The charge of an
 // imported event is a fact like its quantity; what its version prices is what invoices bill.
 func recount(want sums, v xyra.Version, e xyra.Event) (faults []string) {
-	charged := parts(v, e.Kind, e.Type)
+	charged := appendParts(nil, v.Components, e.Kind, e.Type)
 	charges := make([]money.Decimal, len(charged))
 	linear, sum := true, money.Decimal{}
 	for i, p := range charged {
@@ -89,7 +89,7 @@ func recount(want sums, v xyra.Version, e xyra.Event) (faults []string) {
 			linear = false // its part of the charge is checked with the period's total
 			continue
 		}
-		charges[i] = pricing.Rate(p.component, e.Quantity)
+		charges[i] = pricing.Rate(*p.component, e.Quantity)
 		sum = sum.Add(charges[i])
 	}
 	if linear && !e.Imported() && !sum.Equal(e.Charge) {
