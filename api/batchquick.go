@@ -163,7 +163,7 @@ func quickDetails(v strictjson.Value, d *usage.Draft, q *quick, kind xyra.EventK
 }
 
 func (b *batch) quickTime(v strictjson.Value, q *quick) bool {
-	at, err := xyra.ParseTime(v.Text())
+	at, err := xyra.ParseTime(string(v.RawText()))
 	q.at = Opt[time.Time]{Set: true, Value: at}
 	return err == nil && !at.After(b.now.Add(futureMax))
 }

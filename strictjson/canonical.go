@@ -72,7 +72,8 @@ func appendCanonicalNumber(dst, raw []byte) []byte {
 		mantissa, power = mantissa[:i], mantissa[i+1:]
 	}
 	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
-	digits := append(slices.Clone(whole), fraction...)
+	var room [32]byte
+	digits := append(append(room[:0], whole...), fraction...)
 	significant := bytes.TrimRight(digits, "0")
 	exponent := int64(len(digits) - len(significant) - len(fraction))
 	significant = bytes.TrimLeft(significant, "0")

@@ -53,6 +53,12 @@ func (r *reader) text() bool {
 	index := r.open(String)
 	src, i := r.src, r.pos+1
 	for i < len(src) {
+		for i < len(src) && isPlain(src[i]) {
+			i++
+		}
+		if i == len(src) {
+			break
+		}
 		switch c := src[i]; {
 		case c == '"':
 			r.pos = i + 1
@@ -69,8 +75,6 @@ func (r *reader) text() bool {
 			return r.fail(i, textCharacter)
 		case c < 0x20:
 			return r.fail(i, textControl)
-		case c < utf8.RuneSelf:
-			i++
 		default:
 			char, size := utf8.DecodeRune(src[i:])
 			if char == utf8.RuneError && size == 1 {
@@ -81,6 +85,9 @@ func (r *reader) text() bool {
 	}
 	return r.fail(r.pos, textUnterminated)
 }
+
+// isPlain tells whether a byte stands for itself in a string and for a whole character.
+func isPlain(c byte) bool { return c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf }
 
 // escape checks the escape at i, r.pos still being the opening quote, and returns
 // its length in bytes, 0 after a failure.

@@ -1,9 +1,6 @@
 package strictjson
 
-import (
-	"bytes"
-	"iter"
-)
+import "iter"
 
 // Kind is the JSON type of a Value.
 type Kind uint8
@@ -155,33 +152,32 @@ func (v Value) Compact() []byte {
 
 func compact(raw []byte) []byte {
 	dst := make([]byte, 0, len(raw))
-	for len(raw) > 0 {
-		switch c := raw[0]; c {
+	begin := 0 // of what has not been copied yet
+	for i := 0; i < len(raw); {
+		switch raw[i] {
 		case ' ', '\t', '\n', '\r':
-			raw = raw[1:]
+			dst = append(dst, raw[begin:i]...)
+			i++
+			begin = i
 		case '"':
-			end := stringEnd(raw)
-			dst = append(dst, raw[:end]...)
-			raw = raw[end:]
+			i += stringEnd(raw[i:])
 		default:
-			dst = append(dst, c)
-			raw = raw[1:]
+			i++
 		}
 	}
-	return dst
+	return append(dst, raw[begin:]...)
 }
 
 // stringEnd is the length of the valid JSON string that raw begins with.
 func stringEnd(raw []byte) int {
 	end := 1
-	for {
-		step := bytes.IndexAny(raw[end:], `"\`)
-		end += step
-		if raw[end] == '"' {
-			return end + 1
+	for raw[end] != '"' {
+		if raw[end] == '\\' {
+			end++
 		}
-		end += 2
+		end++
 	}
+	return end + 1
 }
 
 // CompactWith is Compact with another text in the place of part, a value inside v.
