@@ -48,7 +48,7 @@ type eventColumnLists struct {
 	digest                                                                [][]byte
 }
 
-func eventLists(events []xyra.Event) (c eventColumnLists) {
+func eventLists(events []*xyra.Event) (c eventColumnLists) {
 	n := len(events)
 	numbers, texts := make([]int64, 8*n), make([]string, 6*n)
 	number := func(i int) []int64 { return numbers[i*n : (i+1)*n : (i+1)*n] }
@@ -57,8 +57,7 @@ func eventLists(events []xyra.Event) (c eventColumnLists) {
 	c.timestamp, c.recordedAt, c.period, c.version = number(4), number(5), number(6), number(7)
 	c.typ, c.quantity, c.currency, c.source, c.charge, c.recordedBy = text(0), text(1), text(2), text(3), text(4), text(5)
 	c.details, c.key, c.verified, c.digest = make([]*string, n), make([]*string, n), make([]bool, n), make([][]byte, n)
-	for i := range events {
-		e := &events[i]
+	for i, e := range events {
 		c.organization[i], c.kind[i], c.id[i], c.agent[i] = int64(e.Organization), int64(e.Kind), int64(e.ID), int64(e.Agent)
 		c.timestamp[i], c.recordedAt[i], c.period[i], c.version[i] = micros(e.Timestamp), micros(e.RecordedAt), int64(e.Period), int64(e.Version)
 		c.typ[i], c.quantity[i], c.currency[i] = e.Type, e.Quantity.Canonical(), string(e.Currency)
@@ -66,6 +65,15 @@ func eventLists(events []xyra.Event) (c eventColumnLists) {
 		c.details[i], c.key[i], c.verified[i], c.digest[i] = textPointer(string(e.Details)), textPointer(e.IdempotencyKey), e.Verified, e.Digest
 	}
 	return c
+}
+
+// pointers names the elements of a list without copying them.
+func pointers[T any](list []T) []*T {
+	to := make([]*T, len(list))
+	for i := range list {
+		to[i] = &list[i]
+	}
+	return to
 }
 
 // list is the columns in the order of eventBulkColumns.
@@ -85,7 +93,7 @@ func textPointer(s string) *string {
 // InsertEvents adds events, which must be in order of organization and idempotency key so that concurrent recordings
 // never wait for each other in a circle. Events whose key is taken are left out: inserted is then less than their number.
 func (rec *Recording) InsertEvents(ctx context.Context, events []xyra.Event) (inserted int64, err error) {
-	steps := eventRows.steps(rec.pg != nil, "insert events", len(events), eventLists(events).list()...)
+	steps := eventRows.steps(rec.pg != nil, "insert events", len(events), eventLists(pointers(events)).list()...)
 	if err := rec.run(ctx, "insert events", steps...); err != nil {
 		return 0, err
 	}

@@ -19,13 +19,13 @@ const (
 
 // eventCopy writes events in COPY's binary format, in the order of eventColumns, while they are being sent.
 type eventCopy struct {
-	left []xyra.Event
+	left []*xyra.Event
 	row  []byte // what has been written of the last row and not been read
 	room []byte // for row
 	done bool
 }
 
-func newEventCopy(events []xyra.Event) *eventCopy {
+func newEventCopy(events []*xyra.Event) *eventCopy {
 	c := &eventCopy{left: events, room: make([]byte, 0, 1024)}
 	c.row = append(c.room, copyHead...)
 	return c
@@ -40,7 +40,7 @@ func (c *eventCopy) Read(p []byte) (n int, err error) {
 		case len(c.row) > 0:
 			return n, nil
 		case len(c.left) > 0:
-			c.room = appendEventRow(c.room[:0], &c.left[0])
+			c.room = appendEventRow(c.room[:0], c.left[0])
 			c.row, c.left = c.room, c.left[1:]
 		case !c.done:
 			c.row, c.done = append(c.room[:0], copyEnd...), true

@@ -60,7 +60,7 @@ func TestRecordOnce_ManyEventsAreStoredAsTheirTexts(t *testing.T) {
 	db := storetest.Open(t, target)
 	numbers := oddDecimals(2000)
 	odd := []string{"call", "", "tab\there", `back\slash \N`, "line\nbreak\r\n", "käse 木 \u2028 😀", strings.Repeat("long ", 1000)}
-	events := make([]xyra.Event, len(numbers))
+	events, sent := make([]xyra.Event, len(numbers)), make([]*xyra.Event, len(numbers))
 	for i, text := range numbers {
 		e := xyra.Event{Organization: 1, Kind: xyra.EventKind(1 + i%3), ID: xyra.EventID(i + 1), Agent: xyra.AgentID(1<<62 + i), Type: odd[i%len(odd)],
 			Quantity: money.MustParse(text), Currency: "USD", Timestamp: storetest.Start.AddDate(-i, 0, 0), RecordedAt: storetest.Start.Add(time.Duration(i) * time.Microsecond),
@@ -68,9 +68,9 @@ func TestRecordOnce_ManyEventsAreStoredAsTheirTexts(t *testing.T) {
 		if i%5 > 0 {
 			e.IdempotencyKey, e.Digest, e.Details = fmt.Sprintf("%s%05d", odd[i%5], i), []byte{0, 1, '\\', byte(i)}, fmt.Appendf(nil, `{"a":"\\%d"}`, i)
 		}
-		events[i] = e
+		events[i], sent[i] = e, &events[i]
 	}
-	must(t, db.RecordOnce(t.Context(), currentEpoch(t, db), storetest.Start, store.Written{Events: events}))
+	must(t, db.RecordOnce(t.Context(), currentEpoch(t, db), storetest.Start, store.Written{Events: sent}))
 	for i, want := range events {
 		got, err := db.Event(t.Context(), 1, want.Kind, want.ID)
 		must(t, err)

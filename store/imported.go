@@ -70,7 +70,7 @@ func (r Reader) EventsByID(ctx context.Context, organization xyra.OrganizationID
 
 // InsertImportedEvents adds events, none of which may be there, and what they add to the rollups.
 func (tx *Tx) InsertImportedEvents(ctx context.Context, events []xyra.Event, add Rollups) error {
-	c := eventLists(events)
+	c := eventLists(pointers(events))
 	pg := tx.d.postgres
 	steps := eventRows.steps(pg, "import events", len(events), c.organization, c.kind, c.id, c.agent, c.typ, c.quantity, c.currency,
 		c.timestamp, c.recordedAt, c.period, c.details, c.verified, c.source, c.key, c.digest, c.charge, c.version, c.recordedBy)

@@ -15,7 +15,7 @@ import (
 
 // Written is all that a recording writes.
 type Written struct {
-	Events []xyra.Event // in order of organization and idempotency key
+	Events []*xyra.Event // in order of organization and idempotency key
 	Add    Rollups
 	Seen   []AgentSeen
 }

@@ -34,7 +34,11 @@ func (s *keySet) add(key int) bool {
 
 func (s *keySet) among(key int) bool {
 	name := s.doc.name(key)
+	added := &s.doc.nodes[key]
 	for at := s.object + 1; at < key; at = int(s.doc.nodes[at+1].next) {
+		if n := &s.doc.nodes[at]; n.end-n.start != added.end-added.start && !n.escaped && !added.escaped {
+			continue // the quickest difference there is
+		}
 		if bytes.Equal(s.doc.name(at), name) {
 			return true
 		}

@@ -136,7 +136,10 @@ func (r *Recorder) commitOnce(ctx context.Context, tickets []*ticket, ids []xyra
 	if twinsSorted(entries) {
 		return false, nil
 	}
-	w := store.Written{Events: eventsOf(entries)}
+	w := store.Written{Events: make([]*xyra.Event, len(entries))}
+	for i, e := range entries {
+		w.Events[i] = &e.event
+	}
 	w.Add, w.Seen = rollups(entries)
 	r.folding.choose(&w.Add, entries)
 	err = r.db.RecordOnce(ctx, state.Epoch, now, w)
