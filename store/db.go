@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,9 @@ type DB struct {
 	held     io.Closer // SQLite, opened Alone: what keeps others out
 	eventIDs idBlock
 	jobWatch atomic.Pointer[func(kind string)]
+
+	recordingMu         sync.Mutex
+	recordingStatements map[string]*sql.Stmt // SQLite: the ingest path's, by text
 }
 
 // Tx is one transaction. All its writes become visible together or not at all.

@@ -33,11 +33,10 @@ func openSQLite(ctx context.Context, o Options) (write, read *sql.DB, d *dialect
 		more["_pragma"] = append(pragmas, more["_pragma"]...)
 		return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: o.Path}).EscapedPath(), RawQuery: more.Encode()}).String()
 	}
-	connector, err := sqlite.NewConnector(dsn(url.Values{"_txlock": {"immediate"}}))
+	write, err = sql.Open("sqlite", dsn(url.Values{"_txlock": {"immediate"}}))
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("open %s: %w", o.Path, err)
 	}
-	write = sql.OpenDB(writers{connector})
 	write.SetMaxOpenConns(1)
 	if err := write.PingContext(ctx); err != nil {
 		write.Close()

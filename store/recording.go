@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -23,8 +24,8 @@ type Recording struct {
 	Now  time.Time
 	db   *DB
 	pg   *pgx.Conn
-	lite *writer
-	open bool // BEGIN has been sent
+	lite *sql.Tx
+	open bool // PostgreSQL: BEGIN has been sent
 	done bool // COMMIT has been sent
 }
 
@@ -79,8 +80,17 @@ func (db *DB) Record(ctx context.Context, f func(*Recording) error) error {
 var ErrAgain = errors.New("overtaken by another recording")
 
 func (db *DB) tryRecord(ctx context.Context, f func(*Recording) error) error {
-	if !db.d.postgres { // all there is to wait for is the disk
+	if !db.d.postgres {
+		if err := db.prepareRecording(ctx); err != nil {
+			return err
+		}
 		ctx = context.WithoutCancel(ctx)
+		tx, err := db.write.BeginTx(ctx, nil)
+		if err != nil {
+			return fmt.Errorf("begin recording: %w", err)
+		}
+		defer tx.Rollback() //nolint:errcheck // nothing to do after a commit
+		return f(&Recording{Now: db.Now(), db: db, lite: tx})
 	}
 	conn, err := db.write.Conn(ctx)
 	if err != nil {
@@ -89,12 +99,12 @@ func (db *DB) tryRecord(ctx context.Context, f func(*Recording) error) error {
 	defer conn.Close()
 	var failed error
 	err = conn.Raw(func(raw any) error {
-		rec := &Recording{Now: db.Now(), db: db}
-		if failed = rec.begin(ctx, raw); failed == nil {
-			failed = f(rec)
-		}
-		if rec.open && !rec.done && rec.rollback(context.WithoutCancel(ctx)) != nil {
-			return driver.ErrBadConn // in an unknown state: the pool must drop it
+		rec := &Recording{Now: db.Now(), db: db, pg: raw.(*stdlib.Conn).Conn()}
+		failed = f(rec)
+		if rec.open && !rec.done {
+			if _, err := rec.pg.Exec(context.WithoutCancel(ctx), "ROLLBACK"); err != nil {
+				return driver.ErrBadConn // in an unknown state: the pool must drop it
+			}
 		}
 		return nil
 	})
@@ -107,37 +117,14 @@ func (db *DB) tryRecord(ctx context.Context, f func(*Recording) error) error {
 	return nil
 }
 
-// begin takes the driver's connection. PostgreSQL's BEGIN travels with the first statements.
-func (rec *Recording) begin(ctx context.Context, raw any) error {
-	if rec.db.d.postgres {
-		rec.pg = raw.(*stdlib.Conn).Conn()
-		return nil
-	}
-	rec.lite = raw.(*writer)
-	if err := rec.lite.do(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("begin recording: %w", err)
-	}
-	rec.open = true
-	return nil
-}
-
-func (rec *Recording) rollback(ctx context.Context) error {
-	if rec.pg == nil {
-		return rec.lite.rollback(ctx)
-	}
-	_, err := rec.pg.Exec(ctx, "ROLLBACK")
-	return err
-}
-
 // run sends the steps in one round trip and reads their answers in order.
 func (rec *Recording) run(ctx context.Context, name string, steps ...*step) error {
 	defer rec.db.slow.observe(ctx, name, rec.db.slow.now())
 	if rec.pg != nil {
 		return rec.runPostgres(ctx, steps)
 	}
-	ctx = context.WithoutCancel(ctx) // being ready to interrupt costs SQLite a goroutine and a handler for each statement
 	for _, s := range steps {
-		if err := rec.lite.run(ctx, rec.db.d, s); err != nil {
+		if err := rec.runSQLite(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
@@ -190,6 +177,43 @@ func (s *step) read(results pgx.BatchResults) error {
 	return rows.Err()
 }
 
+// runSQLite runs a step to its end, whatever becomes of ctx: being ready to interrupt costs SQLite a goroutine and a handler
+// for each statement, and all there is to wait for is the disk.
+func (rec *Recording) runSQLite(ctx context.Context, s *step) error {
+	ctx = context.WithoutCancel(ctx)
+	text, args := rec.db.d.text(s.text), rec.db.d.args(s.args)
+	exec, query := rec.lite.ExecContext, rec.lite.QueryContext
+	if prepared := rec.db.recordingStatements[text]; prepared != nil {
+		stmt := rec.lite.StmtContext(ctx, prepared)
+		exec = func(ctx context.Context, _ string, args ...any) (sql.Result, error) {
+			return stmt.ExecContext(ctx, args...)
+		}
+		query = func(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {
+			return stmt.QueryContext(ctx, args...)
+		}
+	}
+	if s.scan == nil {
+		result, err := exec(ctx, text, args...)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		s.touched += n
+		return err
+	}
+	rows, err := query(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := s.scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // uncertain is a fault of a round trip that held COMMIT: unless the server itself has refused, it may have committed, and
 // nobody may try again.
 func uncertain(err error) error {
@@ -205,13 +229,39 @@ func (rec *Recording) commit(ctx context.Context, steps ...*step) error {
 		if err := rec.run(ctx, "commit recording", steps...); err != nil {
 			return err
 		}
-		err := rec.lite.do(context.WithoutCancel(ctx), "COMMIT")
-		rec.done = err == nil
-		return err
+		return rec.lite.Commit()
 	}
 	if err := rec.run(ctx, "commit recording", append(steps, &step{name: "commit", text: "COMMIT"})...); err != nil {
 		return uncertain(err)
 	}
 	rec.done = true
+	return nil
+}
+
+// prepareRecording compiles the texts of the ingest path for SQLite once: compiling a statement of fifty rows takes
+// longer than running it. It must happen outside a transaction, which would hold the pool's only connection.
+func (db *DB) prepareRecording(ctx context.Context) error {
+	db.recordingMu.Lock()
+	defer db.recordingMu.Unlock()
+	if db.recordingStatements != nil {
+		return nil
+	}
+	statements := map[string]*sql.Stmt{}
+	for _, written := range recordingTexts() {
+		if err := db.prepare(ctx, db.d.text(written), func(text string, s *sql.Stmt) { statements[text] = s }); err != nil {
+			return err
+		}
+	}
+	db.recordingStatements = statements
+	return nil
+}
+
+// prepare compiles a statement that lives as long as its connection.
+func (db *DB) prepare(ctx context.Context, text string, keep func(text string, s *sql.Stmt)) error {
+	stmt, err := db.write.PrepareContext(ctx, text)
+	if err != nil {
+		return fmt.Errorf("prepare %q: %w", text, err)
+	}
+	keep(text, stmt)
 	return nil
 }
