@@ -19,33 +19,32 @@ const keptMax = 300
 
 // QueryContext implements querier.
 func (k *keptStatements) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	stmt, err := k.statement(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	if stmt == nil {
-		return k.DB.QueryContext(ctx, text, args...)
-	}
-	return stmt.QueryContext(ctx, args...)
-}
-
-// statement is the compiled text, or nil when there are too many already.
-func (k *keptStatements) statement(ctx context.Context, text string) (*sql.Stmt, error) {
 	k.mu.Lock()
 	stmt, full := k.byText[text], len(k.byText) >= keptMax
 	k.mu.Unlock()
-	if stmt != nil || full {
-		return stmt, nil
+	switch {
+	case stmt != nil:
+		return stmt.QueryContext(ctx, args...)
+	case full:
+		return k.DB.QueryContext(ctx, text, args...)
 	}
-	stmt, err := k.PrepareContext(ctx, text)
+	compiled, err := k.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
+	if err := k.keep(text, compiled); err != nil {
+		return nil, err
+	}
+	return k.QueryContext(ctx, text, args...)
+}
+
+// keep keeps a compiled text unless another has been kept meanwhile.
+func (k *keptStatements) keep(text string, stmt *sql.Stmt) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if other := k.byText[text]; other != nil {
-		return other, stmt.Close() // two have compiled it at once
+	if k.byText[text] != nil {
+		return stmt.Close()
 	}
 	k.byText[text] = stmt
-	return stmt, nil
+	return nil
 }

@@ -178,8 +178,9 @@ func eachCells(text []byte, columns int, f func(c *cells)) error {
 	return nil
 }
 
-func (c *cells) number(i int) int64 {
-	n, err := strconv.ParseInt(c.list[i].Number(), 10, 64)
+// number reads a cell of so many bits.
+func (c *cells) number(i, bits int) int64 {
+	n, err := strconv.ParseInt(c.list[i].Number(), 10, bits)
 	if err != nil && c.fault == nil {
 		c.fault = err
 	}
@@ -195,17 +196,17 @@ func (c *cells) decimal(i int) (d money.Decimal) {
 
 func readHourLists(o xyra.OrganizationID, text []byte) (to []xyra.SpanUsage, err error) {
 	err = eachCells(text, 9, func(c *cells) {
-		to = append(to, xyra.SpanUsage{Organization: o, Agent: xyra.AgentID(c.number(0)), From: xyra.FromMicros(c.number(1)),
-			Kind: xyra.EventKind(c.number(2)), Type: c.list[3].Text(), Currency: money.Currency(c.list[4].Text()), //nolint:gosec // as written above
-			Count: c.number(5), ChargedCount: c.number(6), Quantity: c.decimal(7), Charge: c.decimal(8)})
+		to = append(to, xyra.SpanUsage{Organization: o, Agent: xyra.AgentID(c.number(0, 64)), From: xyra.FromMicros(c.number(1, 64)),
+			Kind: xyra.EventKind(c.number(2, 16)), Type: c.list[3].Text(), Currency: money.Currency(c.list[4].Text()),
+			Count: c.number(5, 64), ChargedCount: c.number(6, 64), Quantity: c.decimal(7), Charge: c.decimal(8)})
 	})
 	return to, err
 }
 
 func readPeriodLists(o xyra.OrganizationID, text []byte) (to []xyra.PeriodUsage, err error) {
 	err = eachCells(text, 7, func(c *cells) {
-		to = append(to, xyra.PeriodUsage{Organization: o, Period: xyra.Period(c.number(0)), Agent: xyra.AgentID(c.number(1)),
-			Version: xyra.VersionID(c.number(2)), Component: int(c.number(3)), Currency: money.Currency(c.list[4].Text()),
+		to = append(to, xyra.PeriodUsage{Organization: o, Period: xyra.Period(c.number(0, 32)), Agent: xyra.AgentID(c.number(1, 64)),
+			Version: xyra.VersionID(c.number(2, 64)), Component: int(c.number(3, 32)), Currency: money.Currency(c.list[4].Text()),
 			Quantity: c.decimal(5), Charge: c.decimal(6)})
 	})
 	return to, err

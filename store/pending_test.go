@@ -130,9 +130,10 @@ func TestPending_OnePostgresProcessTakesItAtATime(t *testing.T) {
 func TestPending_SpoiledRowsAreRefused(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB, _ *storetest.Clock) {
 		for fault, hours := range map[string]string{
-			"8 cells":     `[[1,2,3,"a","USD",1,1,"1"]]`,
-			"unreadable":  `[[1,2,3,"a","USD",1,1,"1","x"]]`,
-			"unreadable:": `[[1,2,3,"a","USD",1.5,1,"1","1"]]`,
+			"8 cells":      `[[1,2,3,"a","USD",1,1,"1"]]`,
+			"unreadable":   `[[1,2,3,"a","USD",1,1,"1","x"]]`,
+			"unreadable:":  `[[1,2,3,"a","USD",1.5,1,"1","1"]]`,
+			"out of range": `[[1,2,70000,"a","USD",1,1,"1","1"]]`,
 		} {
 			must(t, store.Do(t.Context(), db, `DELETE FROM usage_pending`))
 			must(t, store.Do(t.Context(), db, `INSERT INTO usage_pending (organization_id, id, recorded_at, hours, periods) VALUES (1, 1, 0, '`+hours+`', '[]')`))
