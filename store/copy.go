@@ -243,3 +243,22 @@ func (c copying) readNumbers(ctx context.Context, text string) (map[string]int64
 	}
 	return next, rows.Err()
 }
+
+// appendCopyText escapes what has a meaning in COPY's text format.
+func appendCopyText(b []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; c {
+		case '\\':
+			b = append(b, '\\', '\\')
+		case '\t':
+			b = append(b, '\\', 't')
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"io"
 
 	"xyra"
 	"xyra/money"
@@ -16,39 +15,6 @@ const (
 	copyHead = "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"
 	copyEnd  = "\xff\xff"
 )
-
-// eventCopy writes events in COPY's binary format, in the order of eventColumns, while they are being sent.
-type eventCopy struct {
-	left []*xyra.Event
-	row  []byte // what has been written of the last row and not been read
-	room []byte // for row
-	done bool
-}
-
-func newEventCopy(events []*xyra.Event) *eventCopy {
-	c := &eventCopy{left: events, room: make([]byte, 0, 1024)}
-	c.row = append(c.room, copyHead...)
-	return c
-}
-
-// Read implements io.Reader.
-func (c *eventCopy) Read(p []byte) (n int, err error) {
-	for {
-		moved := copy(p[n:], c.row)
-		n, c.row = n+moved, c.row[moved:]
-		switch {
-		case len(c.row) > 0:
-			return n, nil
-		case len(c.left) > 0:
-			c.room = appendEventRow(c.room[:0], c.left[0])
-			c.row, c.left = c.room, c.left[1:]
-		case !c.done:
-			c.row, c.done = append(c.room[:0], copyEnd...), true
-		default:
-			return n, io.EOF
-		}
-	}
-}
 
 // eventFields is how many columns eventColumns has.
 const eventFields = 18

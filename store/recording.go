@@ -33,6 +33,7 @@ type Recording struct {
 type step struct {
 	name, text string
 	args       []any
+	copied     []*xyra.Event // the rows of a COPY
 	scan       func(row) error
 	touched    int64
 }
@@ -217,10 +218,16 @@ func (rec *Recording) runSQLite(ctx context.Context, s *step) error {
 // uncertain is a fault of a round trip that held COMMIT: unless the server itself has refused, it may have committed, and
 // nobody may try again.
 func uncertain(err error) error {
-	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
+	if isRefusal(err) {
 		return err
 	}
 	return xyra.Unavailable(err)
+}
+
+// isRefusal tells an answer of the server from a fault on the way to it.
+func isRefusal(err error) bool {
+	refused := (*pgconn.PgError)(nil)
+	return errors.As(err, &refused)
 }
 
 // commit sends the last steps together with COMMIT. An error leaves open whether it happened.
