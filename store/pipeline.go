@@ -23,7 +23,7 @@ type pipeline struct {
 }
 
 // sendMax is how many bytes are sent at once.
-const sendMax = 256 << 10
+const sendMax = 64 << 10
 
 // send runs the steps one after the other, up to the first that fails. A refusal of the server comes as a PgError and leaves
 // the connection usable; after any other error it is closed.
