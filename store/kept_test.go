@@ -28,7 +28,7 @@ func TestKept_ConcurrentReadersSeeTheLatestAndLeaveTheLogFree(t *testing.T) {
 	all.Wait()
 	for n := range 3 {
 		must(t, store.Do(t.Context(), db, `INSERT INTO usage_pending (organization_id, id, recorded_at, hours, periods) VALUES (1 + (SELECT count(*) FROM usage_pending), 1, 0, '[]', '[]')`))
-		pending, err := db.PendingOrganizations(t.Context())
+		pending, err := db.PendingKeys(t.Context(), store.PendingKey{}, 10)
 		if err != nil || len(pending) != n+1 {
 			t.Errorf("%v are pending, want %d (%v)", pending, n+1, err)
 		}

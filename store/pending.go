@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,19 +91,29 @@ const foldLock = recordingLock + 2
 
 const (
 	foldTurnText = `SELECT pg_try_advisory_xact_lock($1)`
-	// Whoever folds is alone, so what is counted is still there; what has come since with a smaller id is taken too.
-	takePendingText = `DELETE FROM usage_pending WHERE organization_id = ANY($1) AND id <= $2 RETURNING organization_id, id, recorded_at, hours, periods`
-	pendingUpToText = `SELECT COALESCE(MAX(id), 0) FROM (SELECT id FROM usage_pending WHERE organization_id = ANY($1) ORDER BY id LIMIT $2) AS first`
+	// Rows are named one by one: a range would walk over all that have been removed and not been vacuumed yet.
+	takePendingText = `DELETE FROM usage_pending WHERE organization_id = $1 AND id = ANY($2)
+		RETURNING id, recorded_at, CASE WHEN $3 THEN hours ELSE '' END, CASE WHEN $3 THEN periods ELSE '' END`
 )
+
+// PendingKey is the key of usage_pending.
+type PendingKey struct {
+	Organization xyra.OrganizationID
+	ID           xyra.EventID
+}
+
+// ComparePending is the order of keys.
+func ComparePending(a, b PendingKey) int {
+	return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.ID, b.ID))
+}
 
 // ErrFolding means that another process takes pending usage at this moment.
 var ErrFolding = errors.New("another process folds pending usage")
 
 // Taken is a row of pending usage that a recording has removed.
 type Taken struct {
-	Organization xyra.OrganizationID
-	ID           xyra.EventID
-	At           time.Time
+	PendingKey
+	At time.Time
 
 	hours, periods []byte
 }
@@ -116,10 +127,11 @@ func (t Taken) Read() (add Rollups, err error) {
 	return add, err
 }
 
-// TakePending removes about most rows of the organizations' pending usage, the oldest first, and returns them.
-func (rec *Recording) TakePending(ctx context.Context, organizations []xyra.OrganizationID, most int) (taken []Taken, err error) {
-	turn, upTo := rec.pg == nil, int64(0)
-	if !turn {
+// TakePending removes rows of pending usage, named in order, and returns those that were still there. Those who wrote them need
+// not read them.
+func (rec *Recording) TakePending(ctx context.Context, keys []PendingKey, read bool) (taken []Taken, err error) {
+	if rec.pg != nil {
+		turn := false
 		err := rec.run(ctx, "turn to fold", &step{name: "turn to fold", text: foldTurnText, args: []any{foldLock},
 			scan: func(r row) error { return r.Scan(&turn) }})
 		if err == nil && !turn {
@@ -129,25 +141,37 @@ func (rec *Recording) TakePending(ctx context.Context, organizations []xyra.Orga
 			return nil, err
 		}
 	}
-	err = rec.run(ctx, "pending up to", &step{name: "pending up to", text: pendingUpToText, args: []any{int64s(organizations), most},
-		scan: func(r row) error { return r.Scan(&upTo) }})
-	if err != nil {
-		return nil, err
-	}
-	err = rec.run(ctx, "take pending", &step{name: "take pending", text: takePendingText, args: []any{int64s(organizations), upTo},
-		scan: func(r row) error {
-			var t Taken
-			err := r.Scan(&t.Organization, &t.ID, instant{&t.At}, &t.hours, &t.periods)
+	var steps []*step
+	for len(keys) > 0 {
+		organization, ids := keys[0].Organization, []int64(nil)
+		for len(keys) > 0 && keys[0].Organization == organization {
+			ids, keys = append(ids, int64(keys[0].ID)), keys[1:]
+		}
+		steps = append(steps, &step{name: "take pending", text: takePendingText, args: []any{organization, ids, read}, scan: func(r row) error {
+			t := Taken{PendingKey: PendingKey{Organization: organization}}
+			err := r.Scan(&t.ID, instant{&t.At}, &t.hours, &t.periods)
 			taken = append(taken, t)
 			return err
 		}})
-	return taken, err
+	}
+	return taken, rec.run(ctx, "take pending", steps...)
 }
 
-// PendingOrganizations lists the organizations that have pending usage.
-func (r Reader) PendingOrganizations(ctx context.Context) ([]xyra.OrganizationID, error) {
-	return collect(ctx, r, "pending organizations", scanValue[xyra.OrganizationID],
-		`SELECT DISTINCT organization_id FROM usage_pending ORDER BY organization_id`)
+// PendingKeys lists keys of pending usage behind one, in order.
+func (r Reader) PendingKeys(ctx context.Context, after PendingKey, most int) ([]PendingKey, error) {
+	scan := func(r row) (k PendingKey, err error) { return k, r.Scan(&k.Organization, &k.ID) }
+	return collect(ctx, r, "pending keys", scan, `SELECT organization_id, id FROM usage_pending
+		WHERE (organization_id, id) > ($1, $2) ORDER BY organization_id, id LIMIT $3`, after.Organization, after.ID, most)
+}
+
+// VacuumPending makes PostgreSQL use the room of rows that were taken again. Its autovacuum looks around once a minute: by then,
+// readers of busy rollups would walk over tens of thousands of removed rows.
+func (db *DB) VacuumPending(ctx context.Context) error {
+	if !db.d.postgres {
+		return nil
+	}
+	_, err := db.write.ExecContext(ctx, `VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF, SKIP_LOCKED) usage_pending`)
+	return db.d.fault(err)
 }
 
 // cells reads one row of usage_pending's lists; the first fault stays.

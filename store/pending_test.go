@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,8 +86,10 @@ func TestPending_CountsLikeTheRollups(t *testing.T) {
 				t.Errorf("organization %d shows\n%v\nwant\n%v", o, got, want)
 			}
 		}
+		keys, err := pending.PendingKeys(t.Context(), store.PendingKey{}, 100)
+		must(t, err)
 		must(t, pending.Record(t.Context(), func(rec *store.Recording) error {
-			taken, err := rec.TakePending(t.Context(), []xyra.OrganizationID{1, 2}, 100)
+			taken, err := rec.TakePending(t.Context(), keys, true)
 			var hours []xyra.SpanUsage
 			var periods []xyra.PeriodUsage
 			for _, row := range taken {
@@ -113,10 +116,10 @@ func TestPending_OnePostgresProcessTakesItAtATime(t *testing.T) {
 	target, one := postgres(t)
 	two := storetest.Open(t, target)
 	must(t, one.Record(t.Context(), func(rec *store.Recording) error {
-		_, err := rec.TakePending(t.Context(), []xyra.OrganizationID{1}, 1)
+		_, err := rec.TakePending(t.Context(), []store.PendingKey{{Organization: 1, ID: 1}}, true)
 		must(t, err)
 		err = two.Record(t.Context(), func(rec *store.Recording) error {
-			_, err := rec.TakePending(t.Context(), []xyra.OrganizationID{1}, 1)
+			_, err := rec.TakePending(t.Context(), []store.PendingKey{{Organization: 1, ID: 1}}, true)
 			return err
 		})
 		if !errors.Is(err, store.ErrFolding) {
@@ -138,7 +141,7 @@ func TestPending_SpoiledRowsAreRefused(t *testing.T) {
 			must(t, store.Do(t.Context(), db, `DELETE FROM usage_pending`))
 			must(t, store.Do(t.Context(), db, `INSERT INTO usage_pending (organization_id, id, recorded_at, hours, periods) VALUES (1, 1, 0, '`+hours+`', '[]')`))
 			must(t, db.Record(t.Context(), func(rec *store.Recording) error {
-				taken, err := rec.TakePending(t.Context(), []xyra.OrganizationID{1}, 1)
+				taken, err := rec.TakePending(t.Context(), []store.PendingKey{{Organization: 1, ID: 1}}, true)
 				must(t, err)
 				if _, err := taken[0].Read(); err == nil || !strings.Contains(err.Error(), fault) {
 					t.Errorf("%s gave %v, want %q", hours, err, fault)
@@ -150,4 +153,40 @@ func TestPending_SpoiledRowsAreRefused(t *testing.T) {
 			t.Errorf("%v are left (%v)", left, err)
 		}
 	})
+}
+
+// The room of rows that were taken is used again, so that readers do not walk over more and more of it.
+func TestVacuumPending_UsesRoomAgain(t *testing.T) {
+	t.Parallel()
+	_, db := postgres(t)
+	size := func() int {
+		texts, err := store.Texts(t.Context(), db, `SELECT pg_total_relation_size('usage_pending')::text`)
+		must(t, err)
+		n, err := strconv.Atoi(texts[0])
+		must(t, err)
+		return n
+	}
+	fillAndTake := func() {
+		must(t, store.Do(t.Context(), db, `INSERT INTO usage_pending (organization_id, id, recorded_at, hours, periods)
+			SELECT 1, i, 0, repeat('x', 2000), '[]' FROM generate_series(1, 1000) AS i`))
+		keys, err := db.PendingKeys(t.Context(), store.PendingKey{}, 1000)
+		must(t, err)
+		must(t, db.Record(t.Context(), func(rec *store.Recording) error {
+			taken, err := rec.TakePending(t.Context(), keys, false)
+			if len(taken) != 1000 {
+				t.Errorf("%d rows were taken (%v)", len(taken), err)
+			}
+			return rec.Commit(t.Context(), store.Rollups{}, nil)
+		}))
+	}
+	fillAndTake()
+	must(t, db.VacuumPending(t.Context()))
+	once := size()
+	for range 5 {
+		fillAndTake()
+		must(t, db.VacuumPending(t.Context()))
+	}
+	if now := size(); now > once*5/4 {
+		t.Errorf("the table has grown from %d to %d bytes", once, now)
+	}
 }

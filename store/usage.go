@@ -37,7 +37,7 @@ var agentActivityRows = newBulk("agent_activity", `ON CONFLICT (organization_id,
 
 // recordingTexts are all statements of the ingest path, for SQLite to prepare.
 func recordingTexts() []string {
-	texts := []string{epochText, agentStateText, userStateText, keyStateText, eventsByKeyText, periodTotalsText, pendingUpToText, takePendingText}
+	texts := []string{epochText, agentStateText, userStateText, keyStateText, eventsByKeyText, periodTotalsText, takePendingText}
 	for _, b := range []bulk{eventRows, hourRows, dayRows, periodRows, agentActivityRows, recordRows, pendingRows} {
 		texts = append(texts, b.texts()...)
 	}

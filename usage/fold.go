@@ -3,6 +3,7 @@ package usage
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,8 @@ const (
 	foldKeep    = 50_000                 // rows of rollups that are remembered
 	foldRest    = 200                    // commits that change the rollups themselves after a fold that was not worth it
 	foldPause   = 10 * time.Second       // at most, between tries that fail
+	foldVacuum  = 2000                   // rows of usage_pending that are removed between two vacuums
+	vacuumRest  = 20                     // times as long as a vacuum has taken, before the next
 )
 
 // folding knows which organizations have pending usage. Small commits change the rollups themselves, since pending usage costs
@@ -29,28 +32,24 @@ type folding struct {
 	from int // events from which a commit writes pending usage
 
 	mu        sync.Mutex
-	own       map[pendingKey]store.Rollups // what this process has made pending since the last fold
-	rows      int                          // of the rollups, in own
-	forgotten bool                         // there was too much of it
-	rest      int                          // commits that change the rollups themselves
+	own       map[store.PendingKey]store.Rollups // what this process has made pending since the last fold
+	rows      int                                // of the rollups, in own
+	forgotten bool                               // there was too much of it
+	rest      int                                // commits that change the rollups themselves
 
-	surveyed time.Time
+	surveyed   time.Time
+	removed    int       // rows since the last vacuum
+	vacuumFrom time.Time // before then, there is none
 
 	some, much, stop, stopped chan struct{}
 	stopping                  sync.Once
-}
-
-// pendingKey is the key of usage_pending.
-type pendingKey struct {
-	organization xyra.OrganizationID
-	id           xyra.EventID
 }
 
 func (f *folding) start(from int) {
 	if f.from = from; from == 0 {
 		f.from = pendingFrom
 	}
-	f.own = map[pendingKey]store.Rollups{}
+	f.own = map[store.PendingKey]store.Rollups{}
 	f.some, f.much = make(chan struct{}, 1), make(chan struct{}, 1)
 	f.stop, f.stopped = make(chan struct{}), make(chan struct{})
 	signal(f.some) // what a process before this one has left
@@ -98,7 +97,7 @@ func (f *folding) note(add store.Rollups) {
 		var own store.Rollups
 		own.Hours, add.Hours = cut(add.Hours, func(u *xyra.SpanUsage) bool { return u.Organization == o })
 		own.Periods, add.Periods = cut(add.Periods, func(u *xyra.PeriodUsage) bool { return u.Organization == o })
-		f.keep(pendingKey{o, add.Pending}, own)
+		f.keep(store.PendingKey{Organization: o, ID: add.Pending}, own)
 	}
 	signal(f.some)
 	if f.rows >= foldFrom {
@@ -107,7 +106,7 @@ func (f *folding) note(add store.Rollups) {
 }
 
 // keep remembers a row of pending usage unless that has become too much: it is in the database in any case.
-func (f *folding) keep(k pendingKey, add store.Rollups) {
+func (f *folding) keep(k store.PendingKey, add store.Rollups) {
 	if f.rows >= foldKeep {
 		f.forgotten = true
 		return
@@ -133,16 +132,16 @@ func signal(c chan struct{}) {
 }
 
 // take gives what this process has made pending, and forgets it. all is false if that is not everything.
-func (f *folding) take() (own map[pendingKey]store.Rollups, all bool) {
+func (f *folding) take() (own map[store.PendingKey]store.Rollups, all bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	own, all = f.own, !f.forgotten
-	f.own, f.rows, f.forgotten = map[pendingKey]store.Rollups{}, 0, false
+	f.own, f.rows, f.forgotten = map[store.PendingKey]store.Rollups{}, 0, false
 	return own, all
 }
 
 // giveBack remembers again what could not be folded.
-func (f *folding) giveBack(own map[pendingKey]store.Rollups) {
+func (f *folding) giveBack(own map[store.PendingKey]store.Rollups) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for k, add := range own {
@@ -170,16 +169,12 @@ func (r *Recorder) fold() {
 		case <-r.folding.stop:
 			last = true
 		}
-		own, all := r.folding.take()
-		if !all {
-			r.folding.surveyed = time.Time{}
-		}
-		err := r.foldPending(own)
+		err := r.foldPending()
 		if err == nil {
 			wait = foldAfter
 			continue
 		}
-		r.folding.giveBack(own)
+		signal(r.folding.some)
 		if !errors.Is(err, store.ErrFolding) {
 			r.log.Warn("pending usage stays pending for now, which changes no sum", "err", err)
 			wait = min(2*wait, foldPause)
@@ -187,66 +182,119 @@ func (r *Recorder) fold() {
 	}
 }
 
-// foldPending moves the pending usage of the organizations that this process has recorded for into the rollups, and now and
-// then that of all others.
-func (r *Recorder) foldPending(own map[pendingKey]store.Rollups) error {
+// foldPending moves the pending usage that this process has written into the rollups, and now and then what others have left.
+func (r *Recorder) foldPending() error {
 	ctx, cancel := context.WithTimeout(context.Background(), commitMax)
 	defer cancel()
-	var organizations []xyra.OrganizationID
-	for k := range own {
-		organizations = append(organizations, k.organization)
+	own, all := r.folding.take()
+	if !all {
+		r.folding.surveyed = time.Time{}
 	}
-	organizations = distinct(organizations)
-	if now := r.db.Now(); now.Sub(r.folding.surveyed) > foldSurvey {
-		all, err := r.db.PendingOrganizations(ctx)
-		if err != nil {
-			return err
-		}
-		organizations, r.folding.surveyed = all, now
-	}
-	if len(organizations) == 0 {
-		return nil
-	}
-	err := r.foldOf(ctx, organizations, own)
-	if err == nil || errors.Is(err, store.ErrFolding) || xyra.HasCode(err, xyra.CodeUnavailable) || len(organizations) == 1 {
+	if err := r.foldKeys(ctx, slices.SortedFunc(maps.Keys(own), store.ComparePending), own); err != nil {
+		r.folding.giveBack(own)
 		return err
 	}
-	var faults []error // a row that somebody has spoiled must not keep the others' back
-	for _, o := range organizations {
-		faults = append(faults, r.foldOf(ctx, []xyra.OrganizationID{o}, own))
-	}
-	return errors.Join(faults...)
-}
-
-// foldOf moves all pending usage of the organizations, some rows in each transaction.
-func (r *Recorder) foldOf(ctx context.Context, organizations []xyra.OrganizationID, own map[pendingKey]store.Rollups) error {
-	for rows := foldRows; rows >= foldRows; {
-		err := r.db.Record(ctx, func(rec *store.Recording) error {
-			taken, err := rec.TakePending(ctx, organizations, foldRows)
-			if rows = len(taken); err != nil || rows == 0 {
-				return err
-			}
-			add, seen, pending, err := folded(taken, own)
-			if err != nil {
-				return err
-			}
-			r.folding.learn(pending, len(add.Hours)+len(add.Periods))
-			return rec.Commit(ctx, add, seen)
-		})
-		if err != nil {
+	if now := r.db.Now(); now.Sub(r.folding.surveyed) > foldSurvey {
+		r.folding.surveyed = now
+		if err := r.foldLeft(ctx); err != nil {
 			return err
 		}
 	}
+	r.vacuum(ctx)
 	return nil
 }
 
+// foldLeft folds all pending usage that there is, which others may have left or be about to fold.
+func (r *Recorder) foldLeft(ctx context.Context) error {
+	var last store.PendingKey
+	var faults error
+	for {
+		keys, err := r.db.PendingKeys(ctx, last, foldRows)
+		if err == nil && len(keys) > 0 {
+			err, last = r.foldKeys(ctx, keys, nil), keys[len(keys)-1]
+		}
+		if passing(err) {
+			r.folding.surveyed = time.Time{}
+			return err
+		}
+		if faults = errors.Join(faults, err); len(keys) < foldRows {
+			return faults
+		}
+	}
+}
+
+// passing tells a fault that has nothing to do with the rows.
+func passing(err error) bool {
+	return errors.Is(err, store.ErrFolding) || xyra.HasCode(err, xyra.CodeUnavailable)
+}
+
+// foldKeys folds rows of pending usage, some in each transaction. What this process remembers of them need not be read.
+func (r *Recorder) foldKeys(ctx context.Context, keys []store.PendingKey, own map[store.PendingKey]store.Rollups) (faults error) {
+	for some := range slices.Chunk(keys, foldRows) {
+		err := r.foldSome(ctx, some, own)
+		if err != nil && !passing(err) && some[0].Organization != some[len(some)-1].Organization {
+			err = r.foldEach(ctx, some, own) // a row that somebody has spoiled must not keep the others' back
+		}
+		if passing(err) {
+			return err
+		}
+		faults = errors.Join(faults, err)
+	}
+	return faults
+}
+
+// foldEach folds the rows of each organization in a transaction of its own.
+func (r *Recorder) foldEach(ctx context.Context, keys []store.PendingKey, own map[store.PendingKey]store.Rollups) (faults error) {
+	for len(keys) > 0 {
+		o := keys[0].Organization
+		var some []store.PendingKey
+		some, keys = cut(keys, func(k *store.PendingKey) bool { return k.Organization == o })
+		err := r.foldSome(ctx, some, own)
+		if passing(err) {
+			return err
+		}
+		faults = errors.Join(faults, err)
+	}
+	return faults
+}
+
+func (r *Recorder) foldSome(ctx context.Context, keys []store.PendingKey, own map[store.PendingKey]store.Rollups) error {
+	return r.db.Record(ctx, func(rec *store.Recording) error {
+		taken, err := rec.TakePending(ctx, keys, own == nil)
+		if err != nil || len(taken) == 0 {
+			return err
+		}
+		add, seen, pending, err := folded(taken, own)
+		if err != nil {
+			return err
+		}
+		r.folding.learn(pending, len(add.Hours)+len(add.Periods))
+		r.folding.removed += len(taken)
+		return rec.Commit(ctx, add, seen)
+	})
+}
+
+// vacuum frees the room of what has been folded when that is much, and never for long.
+func (r *Recorder) vacuum(ctx context.Context) {
+	f := &r.folding
+	start := r.db.Now()
+	if f.removed < foldVacuum || start.Before(f.vacuumFrom) {
+		return
+	}
+	if err := r.db.VacuumPending(ctx); err != nil {
+		r.log.Warn("the room of folded usage is left to autovacuum", "err", err)
+	}
+	end := r.db.Now()
+	f.removed, f.vacuumFrom = 0, end.Add(vacuumRest*end.Sub(start))
+}
+
 // folded adds up pending usage of so many rows of rollups. What this process has written need not be read.
-func folded(taken []store.Taken, own map[pendingKey]store.Rollups) (add store.Rollups, seen []store.AgentSeen, pending int, err error) {
+func folded(taken []store.Taken, own map[store.PendingKey]store.Rollups) (add store.Rollups, seen []store.AgentSeen, pending int, err error) {
 	s := newSums()
 	last := map[store.AgentSeen]time.Time{}
 	for _, t := range taken {
-		row, known := own[pendingKey{t.Organization, t.ID}]
-		if !known {
+		row := own[t.PendingKey]
+		if own == nil {
 			if row, err = t.Read(); err != nil {
 				return add, nil, 0, err
 			}

@@ -16,14 +16,14 @@ import (
 	"xyra/usage"
 )
 
-// pendingIn counts the organizations that have pending usage.
+// pendingIn counts the rows of pending usage.
 func pendingIn(t *testing.T, db *store.DB) int {
 	t.Helper()
-	organizations, err := db.PendingOrganizations(t.Context())
+	keys, err := db.PendingKeys(t.Context(), store.PendingKey{}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(organizations)
+	return len(keys)
 }
 
 // allUsage is what a snapshot shows of the world: events by the rollup of days, and by the events themselves.
@@ -127,7 +127,7 @@ func TestFold_TakesWhatAnotherProcessHasLeft(t *testing.T) {
 		w.verify()
 		w.wantTotals("3", "1.005")
 		if n := pendingIn(t, db); n != 1 {
-			t.Fatalf("%d organizations have pending usage, want 1", n)
+			t.Fatalf("%d rows are pending, want 1", n)
 		}
 		if err := usage.New(db, usage.Options{}).Close(t.Context()); err != nil {
 			t.Fatal(err)
@@ -167,8 +167,8 @@ func TestFold_LeavesASpoiledRowAndTakesTheOthers(t *testing.T) {
 		if err := usage.New(w.db, usage.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}).Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		left, err := w.db.PendingOrganizations(t.Context())
-		if err != nil || len(left) != 1 || left[0] != 999 || !strings.Contains(log.String(), "a row of 1 cells, not 9") {
+		left, err := w.db.PendingKeys(t.Context(), store.PendingKey{}, 10)
+		if err != nil || len(left) != 1 || left[0].Organization != 999 || !strings.Contains(log.String(), "a row of 1 cells, not 9") {
 			t.Errorf("pending are %v (%v), the log says %q", left, err, log.String())
 		}
 		w.verify()
