@@ -3,9 +3,10 @@
 // # Recording
 //
 // An event is answered only after the transaction that holds it has committed. To make that cheap, events that arrive
-// while a commit runs wait together and share the next one: there is no timer, the batch is whatever queued meanwhile.
-// One committer serves SQLite. PostgreSQL has two: while the first waits for its commit, the second prepares the next
-// batch, if there is enough for one to be worth it.
+// while a commit runs wait together and share the next one: the batch is whatever queued meanwhile, and a lone event never
+// waits. One committer serves SQLite. PostgreSQL has two: while the first waits for its commit, the second prepares the next
+// batch, if there is enough for one to be worth it. There a batch that is still small waits for callers who have just been
+// answered and will be back at once, at most as long as the last commit took.
 //
 // One batch is one transaction: it reads agents, prices and callers, refuses the events that may not be recorded, drops
 // those whose idempotency key is known, inserts the rest, adds to the rollups and commits. So

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -58,6 +57,7 @@ type batch struct {
 	tickets []*ticket
 	events  int
 	since   time.Time // when the first ticket came
+	taken   time.Time // when a committer took it
 	done    chan struct{}
 }
 
@@ -78,6 +78,7 @@ func New(db *store.DB, o Options) *Recorder {
 	r := &Recorder{db: db, log: o.Log, discards: o.Discard, watch: o.Watch}
 	r.queue.now = db.Now
 	r.queue.eventsMax = o.QueueMax
+	r.queue.gathers = db.IsPostgres() // SQLite gains nothing
 	r.queue.first.L, r.queue.others.L = &r.queue.mu, &r.queue.mu
 	r.folding.start(o.PendingFrom)
 	for i := range o.Committers {
@@ -174,92 +175,4 @@ func refuse(tickets []*ticket, err error) {
 			t.results[i] = Result{Err: err}
 		}
 	}
-}
-
-// queue holds the batches that wait for a committer. All but the last are full. The first committer takes whatever is
-// there; the others come in when much waits or a long batch is under way, for two small batches cost more than one.
-type queue struct {
-	mu        sync.Mutex
-	first     sync.Cond
-	others    sync.Cond
-	now       func() time.Time
-	waiting   []*batch
-	underWay  []*batch // taken by a committer, not on disk yet
-	events    int      // in waiting
-	eventsMax int
-	long      int // batches under way that are larger than batchLong
-	closed    bool
-}
-
-const (
-	othersFrom = 64           // events that wait before a second committer takes a batch
-	batchLong  = batchMax / 2 // events from which others do not wait for a batch
-)
-
-// add puts a ticket into the last batch that has room.
-func (q *queue) add(t *ticket) (*batch, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := len(t.drafts)
-	if q.closed {
-		return nil, errStopping
-	}
-	if q.events >= q.eventsMax { // one request may go over it: a long one must not starve beside many short ones
-		return nil, errFull
-	}
-	if len(q.waiting) == 0 || q.waiting[len(q.waiting)-1].events+n > batchMax {
-		q.waiting = append(q.waiting, &batch{since: q.now(), done: make(chan struct{})})
-	}
-	b := q.waiting[len(q.waiting)-1]
-	b.tickets, b.events, q.events = append(b.tickets, t), b.events+n, q.events+n
-	q.first.Signal()
-	if q.othersMay() {
-		q.others.Signal()
-	}
-	return b, nil
-}
-
-func (q *queue) othersMay() bool { return q.events >= othersFrom || q.long > 0 }
-
-// take waits for a batch; nil means that the queue is closed and empty.
-func (q *queue) take(first bool) *batch {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for len(q.waiting) == 0 || !first && !q.closed && !q.othersMay() {
-		switch {
-		case q.closed && len(q.waiting) == 0:
-			return nil
-		case first:
-			q.first.Wait()
-		default:
-			q.others.Wait()
-		}
-	}
-	b := q.waiting[0]
-	q.waiting = q.waiting[1:]
-	q.events -= b.events
-	q.underWay = append(q.underWay, b)
-	if b.events > batchLong {
-		q.long++
-		q.others.Signal()
-	}
-	return b
-}
-
-// settled says that a batch is no longer under way.
-func (q *queue) settled(b *batch) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.underWay = slices.DeleteFunc(q.underWay, func(other *batch) bool { return other == b })
-	if b.events > batchLong {
-		q.long--
-	}
-}
-
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
-	q.first.Broadcast()
-	q.others.Broadcast()
 }
