@@ -15,16 +15,15 @@ const (
 )
 
 // batch is a request with many activities of all agents.
-func (w *world) batch(now time.Time) []byte {
+func (w *world) batch() []byte {
 	var body bytes.Buffer
 	body.WriteString(`{"events":[`)
 	for i := range batchEvents {
 		if i > 0 {
 			body.WriteByte(',')
 		}
-		at := now.UTC().Add(-time.Duration(i) * 100 * time.Millisecond).Format("2006-01-02T15:04:05.000000Z")
 		fmt.Fprintf(&body, `{"kind":"activity","agent_id":%d,"activity_type":"call","activity_metadata":{"model":"m-1","tokens":%d},"quantity":%d,"timestamp":"%s","idempotency_key":"%s"}`,
-			w.agents[i%len(w.agents)], 1800+i%97, 1+i%7, at, keyMark)
+			w.agents[i%len(w.agents)], 1800+i%97, 1+i%7, timeMark, keyMark)
 	}
 	body.WriteString(`]}`)
 	return request(http.MethodPost, "/api/v1/events", w.key, "application/json", body.Bytes())
@@ -60,7 +59,7 @@ func (b *bench) compareBatches(ctx context.Context, d *database) error {
 		against, goal, bare.name = "raw", "0.70", "bare transactions"
 		rows.Like, rows.Path, rows.Connections, rows.Each = d.path(), d.path()+"-bare", 1, batchClients*batchEach
 	}
-	ours := &rival{name: "POST /events", servers: []*server{s}, requests: [][]byte{w.batch(time.Now())}, database: d}
+	ours := &rival{name: "POST /events", servers: []*server{s}, requests: [][]byte{w.batch()}, database: d}
 	for range b.rounds {
 		task := loadTask{Connections: batchClients, Each: batchEach, Want: accepted}
 		if err := b.turn(ctx, ours, task); err != nil {
@@ -146,7 +145,7 @@ func (b *bench) builds(ctx context.Context) error {
 				return err
 			}
 			rivals[i] = &rival{name: program, servers: []*server{s}, requests: w.singles(time.Now()), database: &d}
-			batchRivals[i] = &rival{name: program, servers: []*server{s}, requests: [][]byte{w.batch(time.Now())}, database: &d}
+			batchRivals[i] = &rival{name: program, servers: []*server{s}, requests: [][]byte{w.batch()}, database: &d}
 		}
 		for _, connections := range b.connectionCounts {
 			if err := b.alternate(ctx, rivals, loadTask{Connections: connections, Warmup: warmup, Span: b.span}); err != nil {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +17,6 @@ import (
 	"time"
 )
 
-// keyMark is where a request wants a text that no other request has.
-var keyMark = bytes.Repeat([]byte{'@'}, 20)
-
 // loadTask is what the load generator does: every connection sends one request after the other, in turn of the requests.
 type loadTask struct {
 	Addresses   []string // connections are spread over them
@@ -28,7 +24,7 @@ type loadTask struct {
 	Warmup      time.Duration
 	Span        time.Duration // after the warm-up; 0: Each decides
 	Each        int           // requests of every connection, without warm-up; 0: Span decides
-	Requests    [][]byte      // whole requests; each keyMark in them is replaced before each sending
+	Requests    [][]byte      // whole requests; marks in them are replaced before each sending
 	Want        string        // what an answer's body must have among its first bytes
 }
 
@@ -66,9 +62,8 @@ func loadRole(ctx context.Context) error {
 type client struct {
 	conn     net.Conn
 	in       *bufio.Reader
-	requests [][]byte
-	marks    [][]int // of each request
-	prefix   [4]byte
+	requests []*marked
+	stamp    stamper
 	sent     uint64
 	want     []byte
 	latency  histogram
@@ -117,41 +112,25 @@ func newClient(t loadTask, number int) (*client, error) {
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
 	c := &client{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), want: []byte(t.Want), sent: uint64(number), refused: map[string]int64{}}
-	if _, err := rand.Read(c.prefix[:]); err != nil {
+	if _, err := rand.Read(c.stamp.prefix[:]); err != nil {
 		return nil, err
 	}
 	for _, request := range t.Requests {
-		own := bytes.Clone(request)
-		c.requests = append(c.requests, own)
-		var marks []int
-		for from := 0; ; {
-			at := bytes.Index(own[from:], keyMark)
-			if at < 0 {
-				break
-			}
-			marks = append(marks, from+at)
-			from += at + len(keyMark)
-		}
-		c.marks = append(c.marks, marks)
+		c.requests = append(c.requests, newMarked(request))
 	}
 	return c, nil
 }
 
 // run sends until the time is over or the number is reached; answers before from are the warm-up's.
 func (c *client) run(ctx context.Context, each int, from, until time.Time) error {
-	var unique uint64
 	for number := 0; each == 0 || number < each; number++ {
 		began := time.Now()
 		if each == 0 && !began.Before(until) || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		turn := int((c.sent + uint64(number)) % uint64(len(c.requests)))
-		request := c.requests[turn]
-		for _, at := range c.marks[turn] {
-			unique++
-			c.stamp(request[at:at+len(keyMark)], unique)
-		}
-		if _, err := c.conn.Write(request); err != nil {
+		request := c.requests[int((c.sent+uint64(number))%uint64(len(c.requests)))]
+		c.stamp.onto(request, began)
+		if _, err := c.conn.Write(request.bytes); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}
 		if err := c.answer(); err != nil {
@@ -164,16 +143,6 @@ func (c *client) run(ctx context.Context, each int, from, until time.Time) error
 		}
 	}
 	return nil
-}
-
-// stamp writes a text of its own: 8 digits of the connection, 12 of the number.
-func (c *client) stamp(to []byte, unique uint64) {
-	const digits = "0123456789abcdef"
-	hex.Encode(to, c.prefix[:])
-	for i := len(to) - 1; i >= 2*len(c.prefix); i-- {
-		to[i] = digits[unique&15]
-		unique >>= 4
-	}
 }
 
 var contentLength = []byte("Content-Length: ")
