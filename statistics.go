@@ -20,66 +20,62 @@ func Through(first, last time.Time) Span { return Span{first, last.Add(time.Micr
 // Empty tells whether no instant lies in the span.
 func (s Span) Empty() bool { return !s.From.Before(s.To) }
 
-// Edge is a part of an hour that a span cuts. The sum of its events is added to the sum of the whole hours, or
-// subtracted from it.
-type Edge struct {
+// Part is a piece of a cut span. Its sum is added to that of the whole days, or subtracted from it.
+type Part struct {
 	Span
 	Subtracted bool
 }
 
-// Cut is a span as sums are read: whole UTC days and, before and after them, hours from the rollups, and at most two
-// edges from the raw events. Unused parts are empty.
+// Cut is a span as sums are read: whole UTC days and, at their two ends, whole hours from the rollups and less than an hour from
+// the raw events. Unused parts are empty.
 type Cut struct {
 	Days  Span
-	Hours [2]Span
-	Edges [2]Edge
-}
-
-// Cut splits the span so that its parts make its exact sum. Of each hour that the span cuts it takes the side with less
-// time in which there can be events: none is later than latest.
-func (s Span) Cut(latest time.Time) Cut {
-	hours, edges := s.cutHours(latest)
-	cut := Cut{Hours: [2]Span{hours}, Edges: edges}
-	days := Span{hours.From.Add(day - time.Hour).Truncate(day), hours.To.Truncate(day)}
-	if !days.Empty() {
-		cut.Days, cut.Hours = days, [2]Span{{hours.From, days.From}, {days.To, hours.To}}
-	}
-	return cut
+	Hours [2]Part
+	Edges [2]Part
 }
 
 const day = 24 * time.Hour
 
-// cutHours splits the span into whole hours and edges.
-func (s Span) cutHours(latest time.Time) (hours Span, edges [2]Edge) {
+// Cut splits the span so that its parts make its exact sum. Of each hour and each day that the span cuts it takes the side with
+// less time in which there can be events: none is later than latest.
+func (s Span) Cut(latest time.Time) (c Cut) {
+	hours, edges := s.cut(time.Hour, latest)
+	c.Edges = edges
+	c.Days, c.Hours = hours.cut(day, latest)
+	return c
+}
+
+// cut splits the span into whole units and what is added to them or subtracted at the two ends.
+func (s Span) cut(unit time.Duration, latest time.Time) (whole Span, ends [2]Part) {
 	if s.Empty() {
-		return hours, edges
+		return whole, ends
 	}
-	first, last := s.From.Truncate(time.Hour), s.To.Truncate(time.Hour)
+	first, last := s.From.Truncate(unit), s.To.Truncate(unit)
 	if first.Equal(last) {
-		before, after := Span{first, s.From}, Span{s.To, first.Add(time.Hour)}
+		before, after := Span{first, s.From}, Span{s.To, first.Add(unit)}
 		if before.until(latest)+after.until(latest) < s.until(latest) {
-			return Span{first, after.To}, [2]Edge{{before, true}, {after, true}}
+			return Span{first, after.To}, [2]Part{{before, true}, {after, true}}
 		}
-		return hours, [2]Edge{{s, false}}
+		return whole, [2]Part{{s, false}}
 	}
-	hours = Span{first, last}
+	whole = Span{first, last}
 	if s.From.After(first) {
-		inside, outside := Span{s.From, first.Add(time.Hour)}, Span{first, s.From}
+		inside, outside := Span{s.From, first.Add(unit)}, Span{first, s.From}
 		if outside.until(latest) < inside.until(latest) {
-			edges[0] = Edge{outside, true}
+			ends[0] = Part{outside, true}
 		} else {
-			edges[0], hours.From = Edge{inside, false}, inside.To
+			ends[0], whole.From = Part{inside, false}, inside.To
 		}
 	}
 	if s.To.After(last) {
-		inside, outside := Span{last, s.To}, Span{s.To, last.Add(time.Hour)}
+		inside, outside := Span{last, s.To}, Span{s.To, last.Add(unit)}
 		if outside.until(latest) < inside.until(latest) {
-			edges[1], hours.To = Edge{outside, true}, outside.To
+			ends[1], whole.To = Part{outside, true}, outside.To
 		} else {
-			edges[1] = Edge{inside, false}
+			ends[1] = Part{inside, false}
 		}
 	}
-	return hours, edges
+	return whole, ends
 }
 
 // until is how much of the span lies before latest.

@@ -9,7 +9,7 @@ import (
 	"xyra/money"
 )
 
-// An hour that a span cuts is read from its shorter side, and the hour of now costs nothing at its end.
+// An hour or a day that a span cuts is read from its shorter side, and what is still to come costs nothing.
 func TestCut_TakesTheCheaperSide(t *testing.T) {
 	at := func(clock string) time.Time {
 		moment, err := xyra.ParseTime("2024-05-15T" + clock)
@@ -18,28 +18,35 @@ func TestCut_TakesTheCheaperSide(t *testing.T) {
 		}
 		return moment
 	}
+	next := at("00:00").AddDate(0, 0, 1)
 	span := func(from, to string) xyra.Span { return xyra.Span{From: at(from), To: at(to)} }
-	added := func(from, to string) xyra.Edge { return xyra.Edge{Span: span(from, to)} }
-	subtracted := func(from, to string) xyra.Edge { return xyra.Edge{Span: span(from, to), Subtracted: true} }
+	added := func(from, to string) xyra.Part { return xyra.Part{Span: span(from, to)} }
+	subtracted := func(from, to string) xyra.Part { return xyra.Part{Span: span(from, to), Subtracted: true} }
 	for name, c := range map[string]struct {
 		span   xyra.Span
 		latest string
 		want   xyra.Cut
 	}{
-		"whole hours":        {span("01:00", "03:00"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "03:00")}}},
-		"late start":         {span("01:50", "03:00"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("02:00", "03:00")}, Edges: [2]xyra.Edge{added("01:50", "02:00")}}},
-		"early start":        {span("01:10", "03:00"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "03:00")}, Edges: [2]xyra.Edge{subtracted("01:00", "01:10")}}},
-		"early end":          {span("01:00", "03:10"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "03:00")}, Edges: [2]xyra.Edge{{}, added("03:00", "03:10")}}},
-		"late end":           {span("01:00", "03:50"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "04:00")}, Edges: [2]xyra.Edge{{}, subtracted("03:50", "04:00")}}},
-		"end is now":         {span("01:00", "03:10"), "03:15", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "04:00")}, Edges: [2]xyra.Edge{{}, subtracted("03:10", "04:00")}}},
-		"little of an hour":  {span("01:20", "01:40"), "23:00", xyra.Cut{Edges: [2]xyra.Edge{added("01:20", "01:40")}}},
-		"most of an hour":    {span("01:05", "01:55"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("01:00", "02:00")}, Edges: [2]xyra.Edge{subtracted("01:00", "01:05"), subtracted("01:55", "02:00")}}},
-		"around a full hour": {span("01:50", "02:10"), "23:00", xyra.Cut{Hours: [2]xyra.Span{span("02:00", "02:00")}, Edges: [2]xyra.Edge{added("01:50", "02:00"), added("02:00", "02:10")}}},
-		"days and both rests": {xyra.Span{From: at("20:00").AddDate(0, 0, -3), To: at("04:00")}, "23:00", xyra.Cut{Days: xyra.Span{From: at("00:00").AddDate(0, 0, -2), To: at("00:00")},
-			Hours: [2]xyra.Span{{From: at("20:00").AddDate(0, 0, -3), To: at("00:00").AddDate(0, 0, -2)}, span("00:00", "04:00")}}},
+		"whole hours":        {span("01:00", "03:00"), "23:00", xyra.Cut{Hours: [2]xyra.Part{added("01:00", "03:00")}}},
+		"late start":         {span("01:50", "03:00"), "23:00", xyra.Cut{Hours: [2]xyra.Part{added("02:00", "03:00")}, Edges: [2]xyra.Part{added("01:50", "02:00")}}},
+		"early start":        {span("01:10", "03:00"), "23:00", xyra.Cut{Hours: [2]xyra.Part{added("01:00", "03:00")}, Edges: [2]xyra.Part{subtracted("01:00", "01:10")}}},
+		"early end":          {span("01:00", "03:10"), "23:00", xyra.Cut{Hours: [2]xyra.Part{added("01:00", "03:00")}, Edges: [2]xyra.Part{{}, added("03:00", "03:10")}}},
+		"late end":           {span("01:00", "03:50"), "23:00", xyra.Cut{Hours: [2]xyra.Part{added("01:00", "04:00")}, Edges: [2]xyra.Part{{}, subtracted("03:50", "04:00")}}},
+		"end is now":         {span("09:00", "11:10"), "11:15", xyra.Cut{Hours: [2]xyra.Part{added("09:00", "12:00")}, Edges: [2]xyra.Part{{}, subtracted("11:10", "12:00")}}},
+		"little of an hour":  {span("01:20", "01:40"), "23:00", xyra.Cut{Edges: [2]xyra.Part{added("01:20", "01:40")}}},
+		"most of an hour":    {span("01:05", "01:55"), "23:00", xyra.Cut{Hours: [2]xyra.Part{added("01:00", "02:00")}, Edges: [2]xyra.Part{subtracted("01:00", "01:05"), subtracted("01:55", "02:00")}}},
+		"around a full hour": {span("01:50", "02:10"), "23:00", xyra.Cut{Edges: [2]xyra.Part{added("01:50", "02:00"), added("02:00", "02:10")}}},
+		"most of a day": {span("02:00", "21:00"), "23:00", xyra.Cut{Days: xyra.Span{From: at("00:00"), To: next},
+			Hours: [2]xyra.Part{subtracted("00:00", "02:00"), {Span: xyra.Span{From: at("21:00"), To: next}, Subtracted: true}}}},
+		"most of today": {span("01:00", "03:10"), "03:15", xyra.Cut{Days: xyra.Span{From: at("00:00"), To: next},
+			Hours: [2]xyra.Part{subtracted("00:00", "01:00"), {Span: xyra.Span{From: at("04:00"), To: next}, Subtracted: true}}, Edges: [2]xyra.Part{{}, subtracted("03:10", "04:00")}}},
+		"days and little at both ends": {xyra.Span{From: at("20:00").AddDate(0, 0, -3), To: at("04:00")}, "23:00", xyra.Cut{Days: xyra.Span{From: at("00:00").AddDate(0, 0, -2), To: at("00:00")},
+			Hours: [2]xyra.Part{{Span: xyra.Span{From: at("20:00").AddDate(0, 0, -3), To: at("00:00").AddDate(0, 0, -2)}}, added("00:00", "04:00")}}},
+		"days and much at both ends": {xyra.Span{From: at("04:00").AddDate(0, 0, -3), To: at("20:00")}, "23:00", xyra.Cut{Days: xyra.Span{From: at("00:00").AddDate(0, 0, -3), To: next},
+			Hours: [2]xyra.Part{{Span: xyra.Span{From: at("00:00").AddDate(0, 0, -3), To: at("04:00").AddDate(0, 0, -3)}, Subtracted: true}, {Span: xyra.Span{From: at("20:00"), To: next}, Subtracted: true}}}},
 		"nothing":              {span("01:50", "01:50"), "23:00", xyra.Cut{}},
 		"reversed":             {span("03:50", "01:50"), "23:00", xyra.Cut{}},
-		"after the last event": {span("05:20", "06:10"), "03:00", xyra.Cut{Hours: [2]xyra.Span{span("06:00", "06:00")}, Edges: [2]xyra.Edge{added("05:20", "06:00"), added("06:00", "06:10")}}},
+		"after the last event": {span("05:20", "06:10"), "03:00", xyra.Cut{Edges: [2]xyra.Part{added("05:20", "06:00"), added("06:00", "06:10")}}},
 	} {
 		if got := c.span.Cut(at(c.latest)); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
@@ -64,15 +71,10 @@ func TestCut_HoldsEveryInstantOnce(t *testing.T) {
 			span, latest, event := xyra.Through(moment(), moment()), moment(), moment()
 			cut := span.Cut(latest)
 			times := 0
-			for _, whole := range []xyra.Span{cut.Days, cut.Hours[0], cut.Hours[1]} {
-				if holds(whole, event) {
-					times++
-				}
-			}
-			for _, e := range cut.Edges {
-				if holds(e.Span, event) && e.Subtracted {
+			for _, part := range []xyra.Part{{Span: cut.Days}, cut.Hours[0], cut.Hours[1], cut.Edges[0], cut.Edges[1]} {
+				if holds(part.Span, event) && part.Subtracted {
 					times--
-				} else if holds(e.Span, event) {
+				} else if holds(part.Span, event) {
 					times++
 				}
 			}

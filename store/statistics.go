@@ -29,18 +29,18 @@ const (
 	edgeSums   = `COUNT(*), COUNT(CASE WHEN charge <> '0' THEN 1 END), dec_sum(quantity), dec_sum(charge) `
 
 	totalUsage = `SELECT -1, 0, kind, '', currency, ` + rollupSums + usageDays + `GROUP BY kind, currency
-		UNION ALL SELECT -1, 0, kind, '', currency, ` + rollupSums + usageHours0 + `GROUP BY kind, currency
-		UNION ALL SELECT -1, 0, kind, '', currency, ` + rollupSums + usageHours1 + `GROUP BY kind, currency
+		UNION ALL SELECT 2, 0, kind, '', currency, ` + rollupSums + usageHours0 + `GROUP BY kind, currency
+		UNION ALL SELECT 3, 0, kind, '', currency, ` + rollupSums + usageHours1 + `GROUP BY kind, currency
 		UNION ALL SELECT 0, 0, kind, '', currency, ` + edgeSums + usageEdge0 + `GROUP BY kind, currency
 		UNION ALL SELECT 1, 0, kind, '', currency, ` + edgeSums + usageEdge1 + `GROUP BY kind, currency`
 	agentUsage = `SELECT -1, agent_id, kind, '', currency, ` + rollupSums + usageDays + `GROUP BY agent_id, kind, currency
-		UNION ALL SELECT -1, agent_id, kind, '', currency, ` + rollupSums + usageHours0 + `GROUP BY agent_id, kind, currency
-		UNION ALL SELECT -1, agent_id, kind, '', currency, ` + rollupSums + usageHours1 + `GROUP BY agent_id, kind, currency
+		UNION ALL SELECT 2, agent_id, kind, '', currency, ` + rollupSums + usageHours0 + `GROUP BY agent_id, kind, currency
+		UNION ALL SELECT 3, agent_id, kind, '', currency, ` + rollupSums + usageHours1 + `GROUP BY agent_id, kind, currency
 		UNION ALL SELECT 0, agent_id, kind, '', currency, ` + edgeSums + usageEdge0 + `GROUP BY agent_id, kind, currency
 		UNION ALL SELECT 1, agent_id, kind, '', currency, ` + edgeSums + usageEdge1 + `GROUP BY agent_id, kind, currency`
 	typeUsage = `SELECT -1, 0, kind, type, currency, ` + rollupSums + usageDays + `AND kind = ANY($15) GROUP BY kind, type, currency
-		UNION ALL SELECT -1, 0, kind, type, currency, ` + rollupSums + usageHours0 + `AND kind = ANY($15) GROUP BY kind, type, currency
-		UNION ALL SELECT -1, 0, kind, type, currency, ` + rollupSums + usageHours1 + `AND kind = ANY($15) GROUP BY kind, type, currency
+		UNION ALL SELECT 2, 0, kind, type, currency, ` + rollupSums + usageHours0 + `AND kind = ANY($15) GROUP BY kind, type, currency
+		UNION ALL SELECT 3, 0, kind, type, currency, ` + rollupSums + usageHours1 + `AND kind = ANY($15) GROUP BY kind, type, currency
 		UNION ALL SELECT 0, 0, kind, type, currency, ` + edgeSums + usageEdge0 + `AND kind = ANY($15) GROUP BY kind, type, currency
 		UNION ALL SELECT 1, 0, kind, type, currency, ` + edgeSums + usageEdge1 + `AND kind = ANY($15) GROUP BY kind, type, currency`
 )
@@ -68,10 +68,11 @@ func (r Reader) usage(ctx context.Context, name, statement string, organization 
 	if len(agents) == 0 {
 		return nil, nil
 	}
+	parts := [4]xyra.Part{cut.Edges[0], cut.Edges[1], cut.Hours[0], cut.Hours[1]}
 	scan := func(r row) (u xyra.SpanUsage, err error) {
-		var edge int
-		err = r.Scan(&edge, &u.Agent, &u.Kind, &u.Type, &u.Currency, &u.Count, &u.ChargedCount, &u.Quantity, &u.Charge)
-		if edge >= 0 && cut.Edges[edge].Subtracted {
+		var part int
+		err = r.Scan(&part, &u.Agent, &u.Kind, &u.Type, &u.Currency, &u.Count, &u.ChargedCount, &u.Quantity, &u.Charge)
+		if part >= 0 && parts[part].Subtracted {
 			u.Count, u.ChargedCount, u.Quantity, u.Charge = -u.Count, -u.ChargedCount, u.Quantity.Neg(), u.Charge.Neg()
 		}
 		return u, err
