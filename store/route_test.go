@@ -34,7 +34,7 @@ var everyNode = map[string]string{
 	"FROM invoice_sequences WHERE chained < sequence ORDER BY":                                       "the start chains what older programs have left",
 	"SELECT organization_id, sequence, hash FROM audit_heads ORDER BY":                               "verify walks all organizations",
 	"SELECT DISTINCT e.organization_id FROM audit_entries e\n":                                       "verify walks all organizations",
-	"SELECT organization_id, id FROM usage_pending":                                             "a process folds what one that is gone has left",
+	"SELECT organization_id, id FROM usage_pending":                                                  "a process folds what one that is gone has left",
 	"SELECT organization_id, id FROM webhook_deliveries\n\t\tWHERE created_at <= $1 ORDER":           "the job that cleans up",
 	"FROM audit_entries WHERE at >= $1 AND at <= $2 ORDER BY":                                        "superusers read the audit log of all organizations",
 	"SELECT id FROM invoices\n\t\tWHERE status = 'pending'":                                          "the job that marks overdue invoices",
