@@ -37,7 +37,7 @@ func (rec *Recording) send(ctx context.Context, steps []*step) error {
 		}
 	}
 	conn := rec.pg.PgConn()
-	stop := context.AfterFunc(ctx, func() { conn.Conn().SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck // a closed connection has none
+	stop := context.AfterFunc(ctx, func() { _ = conn.Conn().SetDeadline(time.Unix(1, 0)) }) // a closed connection needs none
 	p := pipeline{conn: rec.pg, out: make([]byte, 0, 16<<10)}
 	err := p.run(steps, prepared)
 	if inTime := stop(); inTime && (err == nil || isRefusal(err)) {
