@@ -20,7 +20,6 @@ type queue struct {
 	requests  int // in waiting
 	long      int // batches under way that are larger than batchLong
 	closed    bool
-	gathers   bool
 	gathering gathering
 }
 
@@ -71,7 +70,7 @@ func (q *queue) take(first bool) *batch {
 				q.others.Wait()
 			}
 		}
-		if first && q.gathers {
+		if first {
 			q.gather()
 		}
 		if len(q.waiting) > 0 {
@@ -100,6 +99,7 @@ func (q *queue) remove() *batch {
 // that it waits for those who have just been answered, never longer than the last commit took and never for a caller that was
 // alone.
 type gathering struct {
+	most     time.Duration // that is waited; 0: for nobody
 	expected int           // requests that were answered by the last commit or have come during it
 	commit   time.Duration // how long it took
 	target   int           // requests that are waited for at this moment
@@ -107,7 +107,10 @@ type gathering struct {
 	round    int           // counts waits, so that an old timer does not end a new one
 }
 
-const gatherTo = 32
+const (
+	gatherTo   = 32
+	gatherMost = 5 * time.Millisecond // however long a commit took
+)
 
 // gathered tells whether no more requests are waited for.
 func (q *queue) gathered() bool { return q.requests >= q.gathering.target || q.events >= gatherTo }
@@ -115,14 +118,15 @@ func (q *queue) gathered() bool { return q.requests >= q.gathering.target || q.e
 // gather lets the batch that waits become larger.
 func (q *queue) gather() {
 	g := &q.gathering
-	if g.target = 9 * g.expected / 10; q.gathered() || g.commit <= 0 {
+	wait := min(g.commit, g.most)
+	if g.target = 9 * g.expected / 10; q.gathered() || wait <= 0 {
 		g.target = 0
 		return
 	}
 	g.round++
 	g.late = false
 	round := g.round
-	timer := time.AfterFunc(g.commit, func() {
+	timer := time.AfterFunc(wait, func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		if g.round == round {

@@ -1,15 +1,20 @@
 package usage
 
 import (
+	"cmp"
 	"testing"
 	"time"
 )
+
+// never is a wait that would end the test run.
+const never = time.Hour
 
 // gatheringQueue is the queue after a commit of some requests that took so long; at the end nobody waits.
 func gatheringQueue(t *testing.T, requests, events int, took time.Duration) *queue {
 	t.Helper()
 	var now time.Time
-	q := &queue{now: func() time.Time { return now }, eventsMax: 10_000, gathers: true}
+	q := &queue{now: func() time.Time { return now }, eventsMax: 10_000}
+	q.gathering.most = never
 	q.first.L, q.others.L = &q.mu, &q.mu
 	enqueue(t, q, requests, events)
 	b := q.take(true)
@@ -29,10 +34,10 @@ func enqueue(t *testing.T, q *queue, requests, events int) {
 }
 
 func TestQueue_WaitsForCallersWhoComeBack(t *testing.T) {
-	const never = time.Hour // a wait of this length would end the test run
 	for name, c := range map[string]struct {
 		answered, events  int           // requests of the last commit, and events of each
 		commit            time.Duration // how long it took
+		most              time.Duration // 0: never
 		waiting, followed int           // requests that wait before the next batch is taken, and while it gathers
 		want              int           // requests in it
 	}{
@@ -42,9 +47,11 @@ func TestQueue_WaitsForCallersWhoComeBack(t *testing.T) {
 		"not if enough are there":           {answered: 4, events: 1, commit: never, waiting: 4, want: 4},
 		"not after a long request":          {answered: 9, events: 100, commit: never, waiting: 1, want: 1},
 		"not longer than the last commit":   {answered: 5, events: 1, commit: time.Millisecond, waiting: 2, want: 2},
+		"not long after a long commit":      {answered: 5, events: 1, commit: never, most: time.Millisecond, waiting: 2, want: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := gatheringQueue(t, c.answered, c.events, c.commit)
+			q.gathering.most = cmp.Or(c.most, never)
 			enqueue(t, q, c.waiting, 1)
 			taken := make(chan *batch)
 			go func() { taken <- q.take(true) }()
@@ -57,7 +64,7 @@ func TestQueue_WaitsForCallersWhoComeBack(t *testing.T) {
 }
 
 func TestQueue_ClosingEndsTheWaitForCallers(t *testing.T) {
-	q := gatheringQueue(t, 5, 1, time.Hour)
+	q := gatheringQueue(t, 5, 1, never)
 	enqueue(t, q, 1, 1)
 	taken := make(chan *batch)
 	go func() { taken <- q.take(true) }()

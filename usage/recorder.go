@@ -78,7 +78,9 @@ func New(db *store.DB, o Options) *Recorder {
 	r := &Recorder{db: db, log: o.Log, discards: o.Discard, watch: o.Watch}
 	r.queue.now = db.Now
 	r.queue.eventsMax = o.QueueMax
-	r.queue.gathers = db.IsPostgres() // SQLite gains nothing
+	if db.IsPostgres() { // SQLite gains nothing
+		r.queue.gathering.most = gatherMost
+	}
 	r.queue.first.L, r.queue.others.L = &r.queue.mu, &r.queue.mu
 	r.folding.start(o.PendingFrom)
 	for i := range o.Committers {
