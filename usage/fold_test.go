@@ -175,3 +175,28 @@ func TestFold_LeavesASpoiledRowAndTakesTheOthers(t *testing.T) {
 		w.wantTotals("3", "1.005")
 	})
 }
+
+// A process that looks for what others have left may take what a living one is about to fold: nothing counts twice or is lost.
+func TestFold_RowsThatAnotherHasTakenAreNotFoldedAgain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB, clock *storetest.Clock) {
+		w := newWorld(t, db, clock)
+		recorder := w.newRecorder(db, usage.Options{PendingFrom: 1})
+		for range 20 {
+			results, err := recorder.Record(t.Context(), w.admin, []usage.Draft{w.sealed(w.draft("", "1"))})
+			if err != nil || results[0].Err != nil {
+				t.Fatalf("record: %v, %v", err, results)
+			}
+			if err := usage.New(db, usage.Options{}).Close(t.Context()); err != nil { // it takes all that is pending
+				t.Fatal(err)
+			}
+		}
+		if err := recorder.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := pendingIn(t, db); n != 0 {
+			t.Errorf("%d rows are pending after all have closed", n)
+		}
+		w.verify()
+		w.wantTotals("20", "6.7")
+	})
+}
