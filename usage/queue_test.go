@@ -41,13 +41,13 @@ func TestQueue_WaitsForCallersWhoComeBack(t *testing.T) {
 		waiting, followed int           // requests that wait before the next batch is taken, and while it gathers
 		want              int           // requests in it
 	}{
-		"all of them":                       {answered: 5, events: 1, commit: never, waiting: 1, followed: 3, want: 4},
-		"up to as many as a commit costs":   {answered: 500, events: 1, commit: never, waiting: 10, followed: 22, want: 32},
-		"not beside another that was alone": {answered: 1, events: 1, commit: never, waiting: 1, want: 1},
-		"not if enough are there":           {answered: 4, events: 1, commit: never, waiting: 4, want: 4},
-		"not after a long request":          {answered: 9, events: 100, commit: never, waiting: 1, want: 1},
-		"not longer than the last commit":   {answered: 5, events: 1, commit: time.Millisecond, waiting: 2, want: 2},
-		"not long after a long commit":      {answered: 5, events: 1, commit: never, most: time.Millisecond, waiting: 2, want: 2},
+		"all of them":                     {answered: 5, events: 1, commit: never, waiting: 1, followed: 3, want: 4},
+		"up to as many as a commit costs": {answered: 500, events: 1, commit: never, waiting: 10, followed: 22, want: 32},
+		"nobody after a lone caller":      {answered: 1, events: 1, commit: never, waiting: 1, want: 1},
+		"not if enough are there":         {answered: 4, events: 1, commit: never, waiting: 4, want: 4},
+		"not after a long request":        {answered: 9, events: 100, commit: never, waiting: 1, want: 1},
+		"not longer than the last commit": {answered: 5, events: 1, commit: time.Millisecond, waiting: 2, want: 2},
+		"not long after a long commit":    {answered: 5, events: 1, commit: never, most: time.Millisecond, waiting: 2, want: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := gatheringQueue(t, c.answered, c.events, c.commit)
