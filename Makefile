@@ -61,7 +61,7 @@ emptyroot: ## the static binary as the container runs it: empty read-only root, 
 
 nightly: need-cc ## what takes hours: everything above, the long form of the promises, and fuzzing at length
 	$(MAKE) lint test race emptyroot
-	XYRA_TEST_LONG=1 $(PG) go test -timeout 6h ./...
+	XYRA_TEST_LONG=1 $(PG) go test -p 1 -timeout 6h ./... # one after the other: attacks measure latency and take most connections
 	$(MAKE) fuzz FUZZTIME=10m
 
 release: ## static binaries for every platform, with checksums, in ./bin
