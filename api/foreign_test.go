@@ -50,7 +50,7 @@ func TestForeign_IsLikeMissingOnEveryRoute(t *testing.T) {
 			statements = st.statements.during(func() {
 				w = st.send(method, st.fill(h, path), caller, st.fill(h, strings.ReplaceAll(r.body, "{unique}", "same")))
 			})
-			statements = regexp.MustCompile(`(user standing|key standing|api keys used|pending organizations)(, )?`).ReplaceAllString(statements, "") // may come from memory, or by themselves
+			statements = regexp.MustCompile(`(user standing|key standing|api keys used|pending keys)(, )?`).ReplaceAllString(statements, "") // may come from memory, or by themselves
 			return answerText(w, h), strings.TrimSuffix(statements, ", ")
 		}
 		compared := 0

@@ -11,6 +11,8 @@ import (
 // name says; the other fields of its rows are zero. Rollups and the events of the edges are read by one statement, so
 // that they are of one moment.
 //
+// The first column says of which part of the cut a row is: -1 the days, 0 and 1 the edges, 2 and 3 the hours.
+//
 // An edge asks the rollup first which agents have events in its hour. CROSS JOIN makes SQLite keep that order: without
 // statistics it would rather read all events of the organization.
 //

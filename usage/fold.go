@@ -259,19 +259,24 @@ func (r *Recorder) foldEach(ctx context.Context, keys []store.PendingKey, own ma
 }
 
 func (r *Recorder) foldSome(ctx context.Context, keys []store.PendingKey, own map[store.PendingKey]store.Rollups) error {
-	return r.db.Record(ctx, func(rec *store.Recording) error {
-		taken, err := rec.TakePending(ctx, keys, own == nil)
-		if err != nil || len(taken) == 0 {
+	var taken []store.Taken
+	var pending, rollups int
+	err := r.db.Record(ctx, func(rec *store.Recording) (err error) {
+		if taken, err = rec.TakePending(ctx, keys, own == nil); err != nil || len(taken) == 0 {
 			return err
 		}
-		add, seen, pending, err := folded(taken, own)
+		add, seen, rows, err := folded(taken, own)
 		if err != nil {
 			return err
 		}
-		r.folding.learn(pending, len(add.Hours)+len(add.Periods))
-		r.folding.removed += len(taken)
+		pending, rollups = rows, len(add.Hours)+len(add.Periods)
 		return rec.Commit(ctx, add, seen)
 	})
+	if err == nil {
+		r.folding.learn(pending, rollups)
+		r.folding.removed += len(taken)
+	}
+	return err
 }
 
 // vacuum frees the room of what has been folded when that is much, and never for long.

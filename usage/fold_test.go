@@ -141,6 +141,53 @@ func TestFold_TakesWhatAnotherProcessHasLeft(t *testing.T) {
 	})
 }
 
+// rawDatabase is the same database past the store.
+func rawDatabase(t *testing.T, target store.Options) *sql.DB {
+	t.Helper()
+	driver, address := "sqlite", target.Path
+	if target.URL != "" {
+		driver, address = "pgx", target.URL
+	}
+	raw, err := sql.Open(driver, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { raw.Close() })
+	return raw
+}
+
+// Whoever folds much on PostgreSQL vacuums after it, so that the next rows use the same room.
+func TestFold_FreesTheRoomOfWhatWasFolded(t *testing.T) {
+	t.Parallel()
+	target := storetest.Postgres(t)
+	target.Now = time.Now
+	db, raw := storetest.Open(t, target), rawDatabase(t, target)
+	fold := func() (size int64) {
+		_, err := raw.ExecContext(t.Context(), `INSERT INTO usage_pending (organization_id, id, recorded_at, hours, periods)
+			SELECT 1, i, 0, '[[1,0,1,"'||repeat('x', 200)||'","USD",1,0,"1","0"]]', '[]' FROM generate_series(1, 2500) AS i`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := usage.New(db, usage.Options{}).Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := pendingIn(t, db); n != 0 {
+			t.Fatalf("%d rows are left", n)
+		}
+		if err := raw.QueryRowContext(t.Context(), `SELECT pg_relation_size('usage_pending')`).Scan(&size); err != nil {
+			t.Fatal(err)
+		}
+		return size
+	}
+	once := fold()
+	for range 3 {
+		fold()
+	}
+	if now := fold(); now > once*5/4 {
+		t.Errorf("the table has grown from %d to %d bytes", once, now)
+	}
+}
+
 // A row that somebody has spoiled stays where it is, and keeps no other organization's back.
 func TestFold_LeavesASpoiledRowAndTakesTheOthers(t *testing.T) {
 	storetest.EachTarget(t, func(t *testing.T, target store.Options) {
@@ -151,15 +198,7 @@ func TestFold_LeavesASpoiledRowAndTakesTheOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.leavePending(clock.Now())
-		driver, address := "sqlite", target.Path
-		if target.URL != "" {
-			driver, address = "pgx", target.URL
-		}
-		raw, err := sql.Open(driver, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer raw.Close()
+		raw := rawDatabase(t, target)
 		if _, err := raw.ExecContext(t.Context(), `INSERT INTO usage_pending (organization_id, id, recorded_at, hours, periods) VALUES (999, 1, 0, '[[1]]', '[]')`); err != nil {
 			t.Fatal(err)
 		}

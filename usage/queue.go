@@ -7,7 +7,7 @@ import (
 )
 
 // queue holds the batches that wait for a committer. All but the last are full. The first committer takes whatever is
-// there; the others come in when much waits or a long batch is under way, for two small batches cost more than one.
+// there, once it has gathered; the others come in when much waits or a long batch is under way, for two small batches cost more than one.
 type queue struct {
 	mu        sync.Mutex
 	first     sync.Cond
