@@ -35,21 +35,30 @@ func TestForeign_TakesAsLongAsMissing(t *testing.T) {
 				st.send(method, target, "otheradmin", body)
 				return time.Since(start)
 			}
-			var foreign, missing []time.Duration
-			for n := range timings + 2 {
-				a, b := once(st.own), once(gone)
-				if n%2 == 0 { // whoever is second may find caches warm
-					b, a = once(gone), once(st.own)
+			medians := func() (a, b time.Duration) {
+				var foreign, missing []time.Duration
+				for n := range timings + 2 {
+					a, b := once(st.own), once(gone)
+					if n%2 == 0 { // whoever is second may find caches warm
+						b, a = once(gone), once(st.own)
+					}
+					if n >= 2 {
+						foreign, missing = append(foreign, a), append(missing, b)
+					}
 				}
-				if n >= 2 {
-					foreign, missing = append(foreign, a), append(missing, b)
-				}
+				slices.Sort(foreign)
+				slices.Sort(missing)
+				return foreign[timings/2], missing[timings/2]
 			}
-			slices.Sort(foreign)
-			slices.Sort(missing)
-			a, b := foreign[timings/2], missing[timings/2]
-			if longer, shorter := max(a, b), min(a, b); longer-shorter > grain && float64(longer) > tolerance*float64(shorter) {
-				st.t.Errorf("%s: %s if foreign, %s if missing", r.route, a, b)
+			told := 0
+			for told < 3 { // on a busy machine half of the answers may wait for a processor; an answer that tells takes longer every time
+				a, b := medians()
+				if longer, shorter := max(a, b), min(a, b); longer-shorter <= grain || float64(longer) <= tolerance*float64(shorter) {
+					break
+				}
+				if told++; told == 3 {
+					st.t.Errorf("%s: %s if foreign, %s if missing", r.route, a, b)
+				}
 			}
 			routes++
 		}
